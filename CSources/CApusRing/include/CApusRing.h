@@ -1,0 +1,14 @@
+#ifndef CAPUSRING_H
+#define CAPUSRING_H
+
+#include "apus_board.h"
+#include "apus_clock.h"
+#include "apus_counters.h"
+#include "apus_event.h"
+#include "apus_feed.h"
+#include "apus_limits.h"
+#include "apus_order.h"
+#include "apus_queue.h"
+#include "apus_shared.h"
+
+#endif

@@ -1,0 +1,93 @@
+// The board: for each instrument the newest snapshot to a configured depth, each under its own seqlock.
+// An entry is a row of 64-bit words: a header, then the bids best first, then the asks best first.
+#ifndef APUS_BOARD_H
+#define APUS_BOARD_H
+
+#include "apus_event.h"
+#include <errno.h>
+
+// Price and quantity in the instrument's units.
+typedef struct apus_level {
+    int64_t price;
+    int64_t quantity;
+} apus_level;
+
+typedef struct apus_board_header {
+    uint64_t sequence;     // odd while the entry is being written
+    uint64_t event_number; // the feed event that announced this snapshot
+    uint64_t update_id;    // the venue's, in full
+    uint64_t publish_ns;
+    uint32_t bids; // levels present here, at most the board's depth
+    uint32_t asks;
+    uint32_t total_bids; // levels in the whole book
+    uint32_t total_asks;
+    uint32_t state; // apus_book_state
+    uint32_t reserved[3];
+} apus_board_header;
+
+_Static_assert(sizeof(apus_board_header) == APUS_CACHE_LINE, "the header of an entry is one cache line");
+_Static_assert(sizeof(apus_level) == 16, "layout");
+
+typedef struct apus_board {
+    uint8_t* base;
+    uint32_t instruments;
+    uint32_t depth;
+    uint64_t stride; // bytes from one entry to the next
+} apus_board;
+
+static inline uint64_t apus_board_stride(uint32_t depth) {
+    return sizeof(apus_board_header) + 2ull * depth * sizeof(apus_level);
+}
+
+static inline apus_board_header* apus_board_entry(const apus_board* board, uint32_t instrument) {
+    return (apus_board_header*)(void*)(board->base + instrument * board->stride);
+}
+
+static inline void apus_words_store(uint64_t* to, const uint64_t* from, size_t words) {
+    for (size_t i = 0; i < words; i++) {
+        __atomic_store_n(&to[i], from[i], __ATOMIC_RELAXED);
+    }
+}
+
+static inline void apus_words_load(uint64_t* to, const uint64_t* from, size_t words) {
+    for (size_t i = 0; i < words; i++) {
+        to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+    }
+}
+
+// Writes an entry. Only the feed ring's writer may call it. `header->sequence` is ignored; bids and asks must not exceed the depth.
+static inline void apus_board_write(const apus_board* board, uint32_t instrument, const apus_board_header* header,
+                                    const apus_level* bids, const apus_level* asks) {
+    apus_board_header* entry = apus_board_entry(board, instrument);
+    uint64_t* words = (uint64_t*)(void*)entry;
+    uint64_t sequence = __atomic_load_n(&entry->sequence, __ATOMIC_RELAXED);
+    __atomic_store_n(&entry->sequence, sequence + 1, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    apus_words_store(words + 1, (const uint64_t*)(const void*)header + 1, sizeof *header / 8 - 1);
+    apus_words_store(words + sizeof *header / 8, (const uint64_t*)(const void*)bids, 2ull * header->bids);
+    apus_words_store(words + sizeof *header / 8 + 2ull * board->depth, (const uint64_t*)(const void*)asks,
+                     2ull * header->asks);
+    __atomic_store_n(&entry->sequence, sequence + 2, __ATOMIC_RELEASE);
+}
+
+// Copies an entry; `bids` and `asks` have room for the board's depth. Any thread. Returns 0, or -EAGAIN when the writer was
+// in the middle of it at every try (if the heartbeat stands still, it died there).
+static inline int apus_board_read(const apus_board* board, uint32_t instrument, apus_board_header* header,
+                                  apus_level* bids, apus_level* asks) {
+    const apus_board_header* entry = apus_board_entry(board, instrument);
+    const uint64_t* words = (const uint64_t*)(const void*)entry;
+    for (uint32_t attempt = 0; attempt < APUS_BOARD_READ_TRIES; attempt++) {
+        uint64_t before = __atomic_load_n(&entry->sequence, __ATOMIC_ACQUIRE);
+        if (before & 1) continue;
+        apus_words_load((uint64_t*)(void*)header, words, sizeof *header / 8);
+        uint32_t bid_count = header->bids <= board->depth ? header->bids : board->depth;
+        uint32_t ask_count = header->asks <= board->depth ? header->asks : board->depth;
+        apus_words_load((uint64_t*)(void*)bids, words + sizeof *header / 8, 2ull * bid_count);
+        apus_words_load((uint64_t*)(void*)asks, words + sizeof *header / 8 + 2ull * board->depth, 2ull * ask_count);
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        if (__atomic_load_n(&entry->sequence, __ATOMIC_RELAXED) == before) return 0;
+    }
+    return -EAGAIN;
+}
+
+#endif

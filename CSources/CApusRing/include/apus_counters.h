@@ -1,0 +1,127 @@
+// The counter page: counters and latency histograms of fixed layout, each word with one writer, read by anybody.
+#ifndef APUS_COUNTERS_H
+#define APUS_COUNTERS_H
+
+#include "apus_limits.h"
+#include <stddef.h>
+#include <stdint.h>
+
+// Written by the hot thread.
+enum apus_hot_counter {
+    APUS_COUNT_FRAMES = 0,    // messages read
+    APUS_COUNT_BYTES,         // bytes read from sockets
+    APUS_COUNT_EVENTS,        // published to the feed ring
+    APUS_COUNT_DEPTH_APPLIED, // depth messages applied to a live or syncing book
+    APUS_COUNT_UNKNOWN,       // valid messages of a kind that is not used
+    APUS_COUNT_DECODE_ERRORS,
+    APUS_COUNT_GAPS,
+    APUS_COUNT_RESYNCS,
+    APUS_COUNT_RECONNECTS,
+    APUS_COUNT_TICKER_EQUAL,
+    APUS_COUNT_TICKER_COMPARED,
+    APUS_COUNT_HASH_EQUAL,
+    APUS_COUNT_HASH_COMPARED,
+    APUS_COUNT_ORDERS_SENT,
+    APUS_COUNT_ORDERS_REFUSED, // by the guard
+    APUS_COUNT_REPORTS,
+    APUS_COUNT_TURNS,
+    APUS_COUNT_CLOCK_SKEW, // messages stamped ahead of our clock
+    APUS_COUNT_ARENA_BYTES,
+    APUS_HOT_COUNTERS = 32,
+};
+
+// Written by the decision thread.
+enum apus_decide_counter {
+    APUS_COUNT_EVENTS_READ = 0,
+    APUS_COUNT_EVENTS_LOST,
+    APUS_COUNT_ORDERS_APPROVED,
+    APUS_COUNT_ORDERS_BLOCKED, // by the risk gate
+    APUS_COUNT_FILLS,
+    APUS_COUNT_DECIDE_TURNS,
+    APUS_DECIDE_COUNTERS = 32,
+};
+
+enum apus_hop {
+    APUS_HOP_VENUE_KERNEL = 0,    // hot
+    APUS_HOP_KERNEL_RECEIVE = 1,  // hot
+    APUS_HOP_RECEIVE_PUBLISH = 2, // hot
+    APUS_HOP_PUBLISH_DECIDE = 3,  // decide
+    APUS_HOP_DECIDE_ORDER = 4,    // decide: strategy and risk gate, until the order is in the ring
+    APUS_HOP_ORDER_SENT = 5,      // hot: from the ring to the kernel
+    APUS_HOP_SENT_ANSWER = 6,     // hot: the venue's round trip
+    APUS_HOPS = 8,
+};
+
+// A log-linear histogram of nanoseconds: exact below 2^7, then 2^6 steps for each power of two.
+typedef struct apus_histogram {
+    uint64_t count;
+    uint64_t maximum;
+    uint64_t negative; // values below zero: clock skew, in no bucket
+    uint64_t reserved[5];
+    uint64_t buckets[APUS_HISTOGRAM_BUCKETS];
+} apus_histogram;
+
+typedef struct apus_counters {
+    uint64_t hot[APUS_HOT_COUNTERS];
+    uint64_t decide[APUS_DECIDE_COUNTERS];
+    apus_histogram hops[APUS_HOPS];
+} __attribute__((aligned(APUS_CACHE_LINE))) apus_counters;
+
+_Static_assert(offsetof(apus_counters, decide) % APUS_CACHE_LINE == 0, "two writers share no line");
+_Static_assert(offsetof(apus_counters, hops) % APUS_CACHE_LINE == 0, "two writers share no line");
+_Static_assert(sizeof(apus_histogram) % APUS_CACHE_LINE == 0, "two writers share no line");
+
+// The word's one writer only.
+static inline void apus_count(uint64_t* counter, uint64_t amount) {
+    __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + amount, __ATOMIC_RELAXED);
+}
+
+// Any thread.
+static inline uint64_t apus_counter(const uint64_t* counter) {
+    return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+static inline uint32_t apus_histogram_bucket(uint64_t value) {
+    uint64_t top = (1ull << APUS_HISTOGRAM_RANGE_BITS) - 1;
+    if (value > top) value = top;
+    if (value < (1ull << APUS_HISTOGRAM_STEP_BITS)) return (uint32_t)value;
+    uint32_t exponent = 63u - (uint32_t)__builtin_clzll(value) - APUS_HISTOGRAM_STEP_BITS;
+    uint64_t step = value >> exponent; // 2^6 up to 2^7 - 1
+    return (uint32_t)(((uint64_t)exponent << APUS_HISTOGRAM_STEP_BITS) + step);
+}
+
+// The largest value that falls into the bucket.
+static inline uint64_t apus_histogram_value(uint32_t bucket) {
+    uint64_t steps = 1ull << APUS_HISTOGRAM_STEP_BITS;
+    if (bucket < 2 * steps) return bucket;
+    uint32_t exponent = (bucket >> APUS_HISTOGRAM_STEP_BITS) - 1;
+    uint64_t step = steps + (bucket & (steps - 1));
+    return ((step + 1) << exponent) - 1;
+}
+
+_Static_assert(APUS_HISTOGRAM_BUCKETS
+                   == (APUS_HISTOGRAM_RANGE_BITS - APUS_HISTOGRAM_STEP_BITS + 1u) << APUS_HISTOGRAM_STEP_BITS,
+               "the highest value has a bucket");
+
+// The histogram's one writer only.
+static inline void apus_histogram_record(apus_histogram* histogram, uint64_t value) {
+    apus_count(&histogram->buckets[apus_histogram_bucket(value)], 1);
+    apus_count(&histogram->count, 1);
+    if (value > __atomic_load_n(&histogram->maximum, __ATOMIC_RELAXED)) {
+        __atomic_store_n(&histogram->maximum, value, __ATOMIC_RELAXED);
+    }
+}
+
+// Records a difference of two clocks: a negative one is counted as skew.
+static inline void apus_histogram_record_signed(apus_histogram* histogram, int64_t value) {
+    if (value < 0) {
+        apus_count(&histogram->negative, 1);
+        return;
+    }
+    apus_histogram_record(histogram, (uint64_t)value);
+}
+
+// The value below which `fraction` (0 to 1) of the recorded ones lie; 0 when nothing was recorded. Any thread.
+uint64_t apus_histogram_quantile(const apus_histogram* histogram, double fraction);
+
+#endif

@@ -1,0 +1,71 @@
+// Every capacity of the engine, in one place. Passing one is an error that names it, never a silent drop.
+#ifndef APUS_LIMITS_H
+#define APUS_LIMITS_H
+
+// Version of every layout in the shared mappings. A reader refuses another version.
+#define APUS_LAYOUT_VERSION 1u
+
+#define APUS_CACHE_LINE 64u
+#define APUS_PAGE 4096u
+
+// Instruments of one engine: the feed slot names one with 16 bits; the directory and the board have a place for each.
+#define APUS_INSTRUMENTS_MAX 4096u
+#define APUS_INSTRUMENTS_DEFAULT 256u
+// Longest instrument name: a Polymarket token id has 78 digits.
+#define APUS_SYMBOL_BYTES 96u
+
+// Feed ring slots (a power of two). 65,536 slots hold 4 MiB, several seconds of a busy venue.
+#define APUS_FEED_SLOTS_MIN 64u
+#define APUS_FEED_SLOTS_DEFAULT 65536u
+#define APUS_FEED_SLOTS_MAX (1u << 24)
+
+// Levels a side on the board.
+#define APUS_BOARD_DEPTH_DEFAULT 20u
+#define APUS_BOARD_DEPTH_MAX 1024u
+// How often a reader tries a board entry again before it says that the writer is busy or dead.
+#define APUS_BOARD_READ_TRIES 64u
+
+// Lossless single-producer single-consumer rings of the private mapping (powers of two).
+#define APUS_ORDER_SLOTS 1024u
+#define APUS_REPORT_SLOTS 4096u
+#define APUS_COMMAND_SLOTS 256u
+
+// Connections of one hot thread, and sessions that own them.
+#define APUS_CONNECTIONS_MAX 64u
+#define APUS_SESSIONS_MAX 16u
+
+// Readable bytes behind every message buffer, so that vector loads need no tail case.
+#define APUS_PADDING 64u
+// Largest message of a venue (a 5,000-level snapshot has about 300 kB).
+#define APUS_MESSAGE_BYTES_MAX (16u << 20)
+// Levels of one message.
+#define APUS_MESSAGE_LEVELS_MAX 65536u
+
+// Texts of a connection: host name (DNS allows 253), request path with its one-time key, a text that serves as ping.
+#define APUS_HOST_BYTES 256u
+#define APUS_PATH_BYTES 1024u
+#define APUS_PING_TEXT_BYTES 64u
+// A receive buffer is compacted when less than this is free at its end.
+#define APUS_CHANNEL_READ_BYTES 16384u
+// Head of an HTTP answer, and the lines in it.
+#define APUS_HTTP_HEAD_BYTES_MAX 16384u
+#define APUS_HTTP_HEADERS_MAX 100u
+// State changes that a link holds until its session reads them.
+#define APUS_LINK_CHANGES 16u
+// Requests that wait for one HTTP connection.
+#define APUS_FETCH_SLOTS 16u
+
+// Histogram resolution: 2^6 steps for each power of two (1.6 %), up to 2^40 ns (18 minutes).
+#define APUS_HISTOGRAM_STEP_BITS 6u
+#define APUS_HISTOGRAM_RANGE_BITS 40u
+#define APUS_HISTOGRAM_BUCKETS ((APUS_HISTOGRAM_RANGE_BITS - APUS_HISTOGRAM_STEP_BITS + 1u) << APUS_HISTOGRAM_STEP_BITS)
+
+_Static_assert((APUS_FEED_SLOTS_DEFAULT & (APUS_FEED_SLOTS_DEFAULT - 1)) == 0, "a ring's size is a power of two");
+_Static_assert((APUS_ORDER_SLOTS & (APUS_ORDER_SLOTS - 1)) == 0, "a ring's size is a power of two");
+_Static_assert((APUS_REPORT_SLOTS & (APUS_REPORT_SLOTS - 1)) == 0, "a ring's size is a power of two");
+_Static_assert((APUS_COMMAND_SLOTS & (APUS_COMMAND_SLOTS - 1)) == 0, "a ring's size is a power of two");
+_Static_assert(APUS_INSTRUMENTS_MAX <= 65536u, "the feed slot names an instrument with 16 bits");
+_Static_assert(APUS_REPORT_SLOTS >= 2 * APUS_ORDER_SLOTS,
+               "each order may be answered and filled before reports are read");
+
+#endif
