@@ -1,0 +1,87 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+let cSettings: [CSetting] = [.define("_GNU_SOURCE")]
+
+let package = Package(
+    name: "apus",
+    products: [
+        .executable(name: "apus", targets: ["apus"]),
+        .library(name: "Apus", targets: ["Apus"]),
+        .library(name: "ApusCommand", targets: ["ApusCommand"]),
+        .library(name: "ApusSamples", targets: ["ApusSamples"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+    ],
+    targets: [
+        // The hot path, in C.
+        .target(name: "CApusRing", path: "CSources/CApusRing", cSettings: cSettings),
+        .target(
+            name: "CApusProtocol", dependencies: ["CApusRing"], path: "CSources/CApusProtocol",
+            cSettings: cSettings, linkerSettings: [.linkedLibrary("crypto")]),
+        .target(
+            name: "CApusWire", dependencies: ["CApusProtocol", "CApusRing"], path: "CSources/CApusWire",
+            cSettings: cSettings,
+            linkerSettings: [.linkedLibrary("uv"), .linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+        .systemLibrary(
+            name: "CZlib", path: "CSources/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+
+        // What a strategy author imports, and what runs it.
+        .target(name: "Apus", dependencies: ["CApusRing"]),
+        .target(name: "ApusSamples", dependencies: ["Apus"]),
+        .target(name: "ApusEngine", dependencies: ["Apus", "CApusRing"]),
+        .target(name: "ApusReplay", dependencies: ["ApusEngine", "CApusProtocol", "CZlib"]),
+        .target(
+            name: "ApusLive",
+            dependencies: [
+                "ApusEngine", "CApusWire", "CApusProtocol",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+            ]),
+
+        // A venue to trade against without an account.
+        .target(name: "ApusVenue", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
+        .target(
+            name: "ApusVenueServer",
+            dependencies: [
+                "ApusVenue",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "X509", package: "swift-certificates"),
+                .product(name: "Crypto", package: "swift-crypto"),
+            ]),
+
+        // The command line: composition only.
+        .target(
+            name: "ApusCommand",
+            dependencies: [
+                "ApusEngine", "ApusLive", "ApusReplay", "ApusSamples", "ApusVenueServer",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Yams", package: "Yams"),
+            ]),
+        .executableTarget(
+            name: "apus", dependencies: ["ApusCommand"], linkerSettings: [.linkedLibrary("jemalloc")]),
+
+        .testTarget(name: "CApusRingTests", dependencies: ["CApusRing"]),
+        .testTarget(name: "CApusProtocolTests", dependencies: ["CApusProtocol"]),
+        .testTarget(name: "CApusWireTests", dependencies: ["CApusWire", "CApusProtocol"]),
+        .testTarget(name: "ApusTests", dependencies: ["Apus"]),
+        .testTarget(name: "ApusEngineTests", dependencies: ["ApusEngine"]),
+        .testTarget(name: "ApusReplayTests", dependencies: ["ApusReplay"]),
+        .testTarget(name: "ApusVenueTests", dependencies: ["ApusVenue", "ApusVenueServer"]),
+        .testTarget(name: "ApusCommandTests", dependencies: ["ApusCommand"]),
+        .testTarget(name: "TidyTests"),
+        .testTarget(
+            name: "SimulationTests", dependencies: ["ApusEngine", "ApusVenue", "CApusProtocol"],
+            path: "Tests/Simulation"),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .c11
+)
