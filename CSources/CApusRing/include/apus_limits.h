@@ -55,6 +55,16 @@
 // Requests that wait for one HTTP connection.
 #define APUS_FETCH_SLOTS 16u
 
+// Decimals of an instrument: 10^18 is the largest power of ten in 64 bits.
+#define APUS_DECIMALS_MAX 18u
+// Ticks that one side of a book holds in its window (powers of two): where it starts, and where it stops to double.
+#define APUS_BOOK_WINDOW_MIN 1024u
+#define APUS_BOOK_WINDOW_MAX 32768u
+// Nested arrays and objects of a JSON text.
+#define APUS_JSON_DEPTH_MAX 64u
+// Longest string with escapes in it that a decoder takes apart (after decoding).
+#define APUS_JSON_TEXT_BYTES 512u
+
 // Histogram resolution: 2^6 steps for each power of two (1.6 %), up to 2^40 ns (18 minutes).
 #define APUS_HISTOGRAM_STEP_BITS 6u
 #define APUS_HISTOGRAM_RANGE_BITS 40u
