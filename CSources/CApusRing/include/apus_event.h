@@ -11,9 +11,10 @@ enum apus_event_kind {
     APUS_EVENT_BOOK = 1,       // the touch after a batch of updates; flags: apus_book_flag
     APUS_EVENT_TICKER = 2,     // the venue's own best bid and offer; never changes the book
     APUS_EVENT_TRADE = 3,      // flags: apus_trade_flag
-    APUS_EVENT_BOOK_STATE = 4, // flags: apus_book_state, `code`: apus_state_reason
-    APUS_EVENT_CONNECTION = 5, // flags: apus_connection_state, instrument: connection number, `code`: apus_close_reason
-    APUS_EVENT_TICK_SIZE = 6,  // the instrument's tick changed: bid_price is the old tick, ask_price the new one
+    APUS_EVENT_BOOK_STATE = 4, // flags: apus_book_state, bid_price: apus_state_reason
+    APUS_EVENT_CONNECTION =
+        5, // flags: apus_connection_state, instrument: connection number, bid_price: the reason, ask_price: its code
+    APUS_EVENT_TICK_SIZE = 6, // the instrument's tick changed: bid_price is the old tick, ask_price the new one
 };
 
 enum apus_book_flag {
@@ -35,18 +36,18 @@ enum apus_book_state {
 };
 
 enum apus_state_reason {
-    APUS_REASON_NONE = 0,
-    APUS_REASON_SUBSCRIBED = 1,
-    APUS_REASON_SNAPSHOT = 2,
-    APUS_REASON_GAP = 3,
-    APUS_REASON_DECODE = 4,
-    APUS_REASON_HASH = 5,
-    APUS_REASON_DISCONNECTED = 6,
-    APUS_REASON_FROZEN = 7,
-    APUS_REASON_TICK_SIZE = 8,
-    APUS_REASON_ARENA = 9,
-    APUS_REASON_UNSUBSCRIBED = 10,
-    APUS_REASON_TICKER = 11, // the venue's best bid and offer contradicts the book
+    APUS_BOOK_REASON_NONE = 0,
+    APUS_BOOK_REASON_SUBSCRIBED = 1,
+    APUS_BOOK_REASON_SNAPSHOT = 2,
+    APUS_BOOK_REASON_GAP = 3,
+    APUS_BOOK_REASON_DECODE = 4,
+    APUS_BOOK_REASON_HASH = 5,
+    APUS_BOOK_REASON_DISCONNECTED = 6,
+    APUS_BOOK_REASON_FROZEN = 7,
+    APUS_BOOK_REASON_TICK_SIZE = 8,
+    APUS_BOOK_REASON_ARENA = 9,
+    APUS_BOOK_REASON_UNSUBSCRIBED = 10,
+    APUS_BOOK_REASON_TICKER = 11, // the venue's best bid and offer contradicts the book
 };
 
 enum apus_connection_state {
