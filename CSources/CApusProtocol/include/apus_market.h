@@ -1,0 +1,107 @@
+// What every venue's market session shares: the books, their states, and what is published of them.
+//
+//              open                snapshot applied               gap, bad message, hash, disconnect, arena
+//   (none) ──────────▶ SYNCING ───────────────────────▶ LIVE ─────────────────────────────────────────────▶ STALE
+//                         ▲  ▲                                                                                │
+//                         │  └──────── drop ──▶ DROPPED        (the venue's session resyncs by itself) ◀──────┤
+//                         └────────────────────── open ◀──┘                    snapshot applied ──▶ LIVE ◀────┘
+//
+// How continuity is proven is the venue's own affair (apus_binance.h, apus_polymarket.h); they call the functions here.
+// Everything belongs to the hot thread; books are made on demand out of the arena.
+#ifndef APUS_MARKET_H
+#define APUS_MARKET_H
+
+#include "apus_arena.h"
+#include "apus_book.h"
+#include "apus_instrument.h"
+#include "apus_publisher.h"
+
+// Touches that are remembered for the check of book against ticker: both come by update id, in either order.
+#define APUS_MARKET_TICKERS 512u
+#define APUS_MARKET_TOPS 64u
+
+typedef struct apus_touch {
+    uint64_t update_id;
+    apus_level bid;
+    apus_level ask;
+} apus_touch;
+
+typedef struct apus_market_book {
+    apus_book book;
+    uint64_t update_id;    // of the newest message applied
+    uint64_t event_number; // of the newest BOOK event
+    uint64_t applied_ns;   // receive time of the newest message applied
+    uint64_t applied;      // messages applied to a synchronised book
+    uint64_t gaps;         // breaks of continuity
+    uint64_t resyncs;      // times it became live again after having been stale
+    uint64_t ticker_equal; // of ticker_compared
+    uint64_t ticker_compared;
+    uint64_t hash_equal; // of hash_compared
+    uint64_t hash_compared;
+    int64_t board_worst[2]; // the last bid and the last ask on the board
+    uint32_t tickers_count; // ever remembered
+    uint32_t tops_count;
+    uint16_t instrument;
+    uint8_t state;    // apus_book_state
+    uint8_t reason;   // apus_state_reason
+    bool board_dirty; // something changed at or above the board's last level
+    bool was_live;
+    apus_touch* tickers; // APUS_MARKET_TICKERS, made at the first ticker
+    apus_touch* tops;
+    void* venue; // the venue session's own part, from the arena
+} apus_market_book;
+
+typedef struct apus_market {
+    apus_publisher* out;
+    apus_arena* arena;
+    apus_instrument_table* instruments;
+    apus_market_book** books; // by instrument; NULL: never opened
+    apus_level* bids;         // room for the board's depth
+    apus_level* asks;
+    const char* venue; // for the directory, at most 15 characters
+} apus_market;
+
+// Takes its tables from the arena. Returns 0 or -ENOMEM.
+int apus_market_init(apus_market* market, apus_publisher* out, apus_arena* arena, apus_instrument_table* instruments,
+                     const char* venue);
+
+// The instrument's book, or NULL when it was never opened.
+static inline apus_market_book* apus_market_at(const apus_market* market, uint16_t instrument) {
+    return instrument < market->instruments->capacity ? market->books[instrument] : NULL;
+}
+
+// Opens (or opens again) an instrument that is in the table: SYNCING, empty. Writes its directory entry. NULL: the arena is full.
+apus_market_book* apus_market_open(apus_market* market, uint16_t instrument);
+
+// Empties the book and gives its memory back; state DROPPED.
+void apus_market_drop(apus_market* market, apus_market_book* book);
+
+// Changes the state and publishes that; nothing when both state and reason are the same.
+void apus_market_state(apus_market* market, apus_market_book* book, uint8_t state, uint8_t reason);
+
+// Empties the book without publishing.
+void apus_market_clear(apus_market* market, apus_market_book* book);
+
+// Applies absolute quantities. Returns 0, or -ENOMEM when the arena is full: the book is then STALE and empty.
+int apus_market_apply(apus_market* market, apus_market_book* book, const apus_level* bids, uint32_t bid_count,
+                      const apus_level* asks, uint32_t ask_count);
+
+// Publishes the touch (and the board where something visible changed) after a whole message or batch. flags: apus_book_flag,
+// to which crossed and empty sides are added. For a book that is not LIVE it does nothing.
+void apus_market_publish(apus_market* market, apus_market_book* book, uint8_t flags);
+
+// Publishes a trade of an opened instrument.
+void apus_market_trade(apus_market* market, apus_market_book* book, int64_t price, int64_t quantity, uint64_t trade_id,
+                       bool seller_is_taker);
+
+// Publishes the venue's own best bid and offer and holds it against the book of the same update id. Returns false when they
+// differ: the book is wrong.
+bool apus_market_ticker(apus_market* market, apus_market_book* book, const apus_touch* ticker);
+
+// After a message with update id book->update_id was applied to a live book: compares with a remembered ticker. As above.
+bool apus_market_check(apus_market* market, apus_market_book* book);
+
+// A new tick size: rebuilds the book's ladder, renews the directory, publishes TICK_SIZE. -ENOMEM as for apply.
+int apus_market_tick_size(apus_market* market, apus_market_book* book, int64_t tick);
+
+#endif
