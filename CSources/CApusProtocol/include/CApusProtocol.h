@@ -2,10 +2,17 @@
 #ifndef CAPUSPROTOCOL_H
 #define CAPUSPROTOCOL_H
 
+#include "apus_arena.h"
+#include "apus_binance_decode.h"
+#include "apus_book.h"
 #include "apus_channel.h"
+#include "apus_decimal.h"
 #include "apus_fetch.h"
 #include "apus_http.h"
+#include "apus_instrument.h"
+#include "apus_json.h"
 #include "apus_link.h"
+#include "apus_quote.h"
 #include "apus_random.h"
 #include "apus_utf8.h"
 #include "apus_ws.h"

@@ -1,0 +1,32 @@
+// The quote map: where the '"' of a message are. It cuts a message of known form into its fields without looking at the rest.
+//
+// There is a portable version (8 bytes at a time), an AVX2 one (64 bytes by two compares) and an AVX-512 one (64 bytes by
+// one). Which one runs is chosen once for a message, not by the compiler's target. Any thread; no state.
+#ifndef APUS_QUOTE_H
+#define APUS_QUOTE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum apus_vector {
+    APUS_VECTOR_PORTABLE = 0,
+    APUS_VECTOR_AVX2 = 1,
+    APUS_VECTOR_AVX512 = 2,
+} apus_vector;
+
+// Whether this processor (and this build) can run a variant.
+bool apus_vector_available(apus_vector vector);
+
+// The best that is available.
+apus_vector apus_vector_best(void);
+
+// "portable", "avx2" or "avx512".
+const char* apus_vector_name(apus_vector vector);
+
+// Writes the offsets of the quotes in bytes[0, length) to `positions` in order, and returns how many there are. Up to
+// APUS_PADDING bytes behind the text are read. `positions` needs room for every quote and 64 more entries.
+// The variant must be available.
+size_t apus_quote_positions(apus_vector vector, const uint8_t* bytes, size_t length, uint32_t* positions);
+
+#endif
