@@ -24,13 +24,16 @@ typedef struct apus_http {
     size_t scanned;       // of the head: how far its end was looked for
     size_t head_size;     // 0 until the head is complete
     size_t body_size;     // decoded bytes that lie behind the head
-    size_t gap;           // framing already read
+    size_t gap;           // framing already read that still lies in the buffer
+    uint64_t removed;     // framing of this answer in all
     uint64_t remaining;   // of the body or of the chunk in hand
     uint64_t offset;      // stream offset of the answer's first byte
-    uint8_t mode;         // internal
-    uint8_t trailers;     // lines of trailer seen
-    const char* what;     // after an error: what is wrong, static text
     uint64_t what_offset; // after an error: stream offset of the place
+    const char* what;     // after an error: what is wrong, static text
+    uint16_t status;
+    uint8_t mode;     // internal
+    uint8_t trailers; // lines of trailer seen
+    bool keep_alive;
 } apus_http;
 
 typedef struct apus_http_response {

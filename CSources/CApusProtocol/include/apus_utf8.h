@@ -20,4 +20,7 @@ bool apus_utf8_valid(const uint8_t* bytes, size_t count);
 // Whether no byte has its high bit set. Vectorised; reads nothing outside bytes[0, count).
 bool apus_ascii_only(const uint8_t* bytes, size_t count);
 
+// The same with chosen instructions (0 portable, 1 SSE2, 2 AVX2), or the best of this machine below that: for tests.
+bool apus_ascii_only_at(uint8_t level, const uint8_t* bytes, size_t count);
+
 #endif
