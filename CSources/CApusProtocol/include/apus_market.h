@@ -20,11 +20,10 @@
 #define APUS_MARKET_TICKERS 512u
 #define APUS_MARKET_TOPS 64u
 
-typedef struct apus_touch {
+typedef struct apus_touch_mark {
     uint64_t update_id;
-    apus_level bid;
-    apus_level ask;
-} apus_touch;
+    apus_touch touch;
+} apus_touch_mark;
 
 typedef struct apus_market_book {
     apus_book book;
@@ -46,8 +45,8 @@ typedef struct apus_market_book {
     uint8_t reason;   // apus_state_reason
     bool board_dirty; // something changed at or above the board's last level
     bool was_live;
-    apus_touch* tickers; // APUS_MARKET_TICKERS, made at the first ticker
-    apus_touch* tops;
+    apus_touch_mark* tickers; // APUS_MARKET_TICKERS, made at the first ticker
+    apus_touch_mark* tops;
     void* venue; // the venue session's own part, from the arena
 } apus_market_book;
 
@@ -96,7 +95,7 @@ void apus_market_trade(apus_market* market, apus_market_book* book, int64_t pric
 
 // Publishes the venue's own best bid and offer and holds it against the book of the same update id. Returns false when they
 // differ: the book is wrong.
-bool apus_market_ticker(apus_market* market, apus_market_book* book, const apus_touch* ticker);
+bool apus_market_ticker(apus_market* market, apus_market_book* book, const apus_touch_mark* ticker);
 
 // After a message with update id book->update_id was applied to a live book: compares with a remembered ticker. As above.
 bool apus_market_check(apus_market* market, apus_market_book* book);
