@@ -1,0 +1,7 @@
+// The thin shell that performs the sessions' effects: libuv loop, sockets, OpenSSL, timers.
+#ifndef CAPUSWIRE_H
+#define CAPUSWIRE_H
+
+#include "apus_wire.h"
+
+#endif
