@@ -10,6 +10,7 @@ static bool same_touch(const apus_touch* a, const apus_touch* b) {
 int apus_market_init(apus_market* market, apus_publisher* out, apus_arena* arena, apus_instrument_table* instruments,
                      const char* venue) {
     *market = (apus_market){.out = out, .arena = arena, .instruments = instruments, .venue = venue};
+    if (instruments->capacity > out->board.instruments) return -EINVAL;
     size_t table = instruments->capacity * sizeof *market->books;
     size_t levels = (out->board.depth + 1) * sizeof(apus_level);
     market->books = apus_arena_alloc(arena, table);
@@ -24,7 +25,6 @@ int apus_market_init(apus_market* market, apus_publisher* out, apus_arena* arena
 
 static void describe(const apus_market* market, uint16_t number) {
     const apus_instrument* instrument = apus_instrument_at(market->instruments, number);
-    if (number >= market->out->board.instruments) return;
     apus_directory_entry* entry = &market->out->directory[number];
     memcpy(entry->symbol, instrument->symbol, sizeof entry->symbol);
     strncpy(entry->venue, market->venue, sizeof entry->venue - 1);
@@ -74,7 +74,6 @@ void apus_market_drop(apus_market* market, apus_market_book* book) {
 
 static void write_board(apus_market* market, apus_market_book* book, uint64_t event_number, uint64_t publish_ns) {
     const apus_board* board = &market->out->board;
-    if (book->instrument >= board->instruments) return;
     apus_board_header header = {
         .event_number = event_number,
         .update_id = book->update_id,

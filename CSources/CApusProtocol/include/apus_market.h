@@ -17,7 +17,7 @@
 #include "apus_publisher.h"
 
 // Touches that are remembered for the check of book against ticker: both come by update id, in either order.
-#define APUS_MARKET_TICKERS 512u
+#define APUS_MARKET_TICKERS 256u
 #define APUS_MARKET_TOPS 64u
 
 typedef struct apus_touch_mark {
@@ -60,7 +60,7 @@ typedef struct apus_market {
     const char* venue; // for the directory, at most 15 characters
 } apus_market;
 
-// Takes its tables from the arena. Returns 0 or -ENOMEM.
+// Takes its tables from the arena. Returns 0, -ENOMEM, or -EINVAL when the table has more instruments than the board.
 int apus_market_init(apus_market* market, apus_publisher* out, apus_arena* arena, apus_instrument_table* instruments,
                      const char* venue);
 
