@@ -1,0 +1,127 @@
+// What can be asked of a book beyond its best prices.
+#include "apus_book.h"
+#include "apus_book_far.h"
+
+enum { WORD = 64 };
+
+static uint64_t window_word(const apus_book_side* side, uint64_t offset) {
+    return side->bits[((side->base + offset) & (side->window - 1)) / WORD];
+}
+
+static int64_t order_key(const apus_book_side* side, int64_t price) {
+    return price ^ (int64_t)side->flip;
+}
+
+// MARK: cursor
+
+void apus_book_cursor_init(apus_book_cursor* cursor, const apus_book* book, uint32_t side_number) {
+    const apus_book_side* side = &book->sides[side_number];
+    *cursor = (apus_book_cursor){.book = book, .side = side, .word_offset = -1, .chunk = side->far.count};
+    if (side->best_offset >= 0) {
+        uint64_t best = (uint64_t)side->best_offset;
+        cursor->word_offset = (int64_t)(best / WORD * WORD);
+        cursor->word = window_word(side, best) & (UINT64_MAX >> (WORD - 1 - best % WORD));
+    }
+    if (cursor->chunk > 0) cursor->entry = (uint32_t)side->far.chunks[cursor->chunk - 1]->count;
+}
+
+// Goes on to the next word of the window that has levels.
+static bool window_ready(apus_book_cursor* cursor) {
+    while (cursor->word == 0) {
+        if (cursor->word_offset < WORD) {
+            cursor->word_offset = -1;
+            return false;
+        }
+        cursor->word_offset -= WORD;
+        cursor->word = window_word(cursor->side, (uint64_t)cursor->word_offset);
+    }
+    return true;
+}
+
+static apus_level window_level(const apus_book_cursor* cursor) {
+    const apus_book_side* side = cursor->side;
+    uint64_t key = side->base + (uint64_t)cursor->word_offset + (uint64_t)(WORD - 1 - __builtin_clzll(cursor->word));
+    int64_t price = (int64_t)((key ^ side->flip) * (uint64_t)cursor->book->tick_units);
+    return (apus_level){.price = price, .quantity = side->quantities[key & (side->window - 1)]};
+}
+
+static void far_advance(apus_book_cursor* cursor) {
+    cursor->entry--;
+    if (cursor->entry > 0) return;
+    cursor->chunk--;
+    if (cursor->chunk > 0) cursor->entry = (uint32_t)cursor->side->far.chunks[cursor->chunk - 1]->count;
+}
+
+bool apus_book_cursor_next(apus_book_cursor* cursor, apus_level* level) {
+    const apus_book_side* side = cursor->side;
+    bool in_window = cursor->word_offset >= 0 && window_ready(cursor);
+    if (in_window) *level = window_level(cursor);
+    if (cursor->chunk > 0) {
+        const apus_book_chunk* chunk = side->far.chunks[cursor->chunk - 1];
+        int64_t key = chunk->keys[cursor->entry - 1];
+        if (!in_window || key > order_key(side, level->price)) {
+            *level = (apus_level){.price = order_key(side, key), .quantity = chunk->quantities[cursor->entry - 1]};
+            far_advance(cursor);
+            return true;
+        }
+    }
+    if (in_window) cursor->word &= ~(1ull << (WORD - 1 - __builtin_clzll(cursor->word)));
+    return in_window;
+}
+
+// MARK: questions
+
+uint32_t apus_book_depth(const apus_book* book, uint32_t side_number, apus_level* levels, uint32_t count) {
+    apus_book_cursor cursor;
+    apus_book_cursor_init(&cursor, book, side_number);
+    uint32_t found = 0;
+    while (found < count && apus_book_cursor_next(&cursor, &levels[found]))
+        found++;
+    return found;
+}
+
+int64_t apus_book_quantity(const apus_book* book, uint32_t side_number, int64_t price) {
+    const apus_book_side* side = &book->sides[side_number];
+    uint64_t tick = apus_book_tick(book, price);
+    uint64_t offset = (tick ^ side->flip) - side->base;
+    if (tick * (uint64_t)book->tick_units != (uint64_t)price || offset >= side->window)
+        return apus_far_quantity(&side->far, order_key(side, price));
+    uint64_t slot = (side->base + offset) & (side->window - 1);
+    return side->bits[slot / WORD] >> (slot % WORD) & 1 ? side->quantities[slot] : 0;
+}
+
+uint32_t apus_book_rank(const apus_book* book, uint32_t side_number, int64_t price, uint32_t limit) {
+    apus_book_cursor cursor;
+    apus_book_cursor_init(&cursor, book, side_number);
+    int64_t key = order_key(cursor.side, price);
+    apus_level level;
+    uint32_t better = 0;
+    while (better < limit && apus_book_cursor_next(&cursor, &level) && order_key(cursor.side, level.price) > key)
+        better++;
+    return better;
+}
+
+static int64_t saturating_sum(int64_t sum, int64_t quantity) {
+    return __builtin_add_overflow(sum, quantity, &sum) ? INT64_MAX : sum;
+}
+
+int64_t apus_book_sum_depth(const apus_book* book, uint32_t side_number, uint32_t count) {
+    apus_book_cursor cursor;
+    apus_book_cursor_init(&cursor, book, side_number);
+    apus_level level;
+    int64_t sum = 0;
+    for (uint32_t i = 0; i < count && apus_book_cursor_next(&cursor, &level); i++)
+        sum = saturating_sum(sum, level.quantity);
+    return sum;
+}
+
+int64_t apus_book_sum_price(const apus_book* book, uint32_t side_number, int64_t price) {
+    apus_book_cursor cursor;
+    apus_book_cursor_init(&cursor, book, side_number);
+    int64_t key = order_key(cursor.side, price);
+    apus_level level;
+    int64_t sum = 0;
+    while (apus_book_cursor_next(&cursor, &level) && order_key(cursor.side, level.price) >= key)
+        sum = saturating_sum(sum, level.quantity);
+    return sum;
+}
