@@ -3,6 +3,7 @@
 #define CAPUSPROTOCOL_H
 
 #include "apus_arena.h"
+#include "apus_binance.h"
 #include "apus_binance_decode.h"
 #include "apus_book.h"
 #include "apus_channel.h"
@@ -12,8 +13,11 @@
 #include "apus_instrument.h"
 #include "apus_json.h"
 #include "apus_link.h"
+#include "apus_market.h"
+#include "apus_publisher.h"
 #include "apus_quote.h"
 #include "apus_random.h"
+#include "apus_session.h"
 #include "apus_utf8.h"
 #include "apus_ws.h"
 

@@ -105,15 +105,15 @@ typedef struct apus_binance_session {
     apus_channel* channels[2];
     apus_link link;
     apus_fetch fetch;
-    uint8_t* wanted; // by instrument: apus_binance_subscription
+    uint8_t* wanted; // by instrument: where its subscription stands
     uint64_t next_command_ns;
-    uint64_t next_probe_ns;
-    uint64_t next_snapshot_ns; // after a 429
-    uint32_t command_id;
-    uint16_t probe_instrument; // where the search for a quiet book goes on
+    uint64_t next_check_ns; // of snapshots that are wanted and books that are quiet
+    uint64_t next_rest_ns;  // after a 429
+    uint64_t command_id;
+    uint64_t probes_equal;  // REST probes that the stream agreed with
+    uint64_t probes_frozen; // those that showed a frozen stream
     bool commands_waiting;
-    bool snapshots_waiting;
-    uint64_t probes_equal; // REST probes that the stream agreed with
+    bool running;
 } apus_binance_session;
 
 // USD-M futures, spot and COIN-M: the venue's documented addresses, streams and limits.

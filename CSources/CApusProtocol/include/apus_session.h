@@ -10,6 +10,8 @@
 #define APUS_SESSION_H
 
 #include "apus_channel.h"
+#include "apus_link.h"
+#include "apus_publisher.h"
 #include "apus_queue.h"
 
 typedef struct apus_session apus_session;
@@ -35,5 +37,15 @@ struct apus_session {
     uint32_t channel_count;
     uint32_t number; // among the engine's sessions
 };
+
+// Channels that one session may have, and the number under which one of them is published in CONNECTION events.
+#define APUS_SESSION_CHANNELS_MAX 8u
+static inline uint16_t apus_connection_number(const apus_session* session, uint32_t channel) {
+    return (uint16_t)(session->number * APUS_SESSION_CHANNELS_MAX + channel);
+}
+
+// Publishes a link's change of state as a CONNECTION event and counts reconnects.
+void apus_session_publish_change(const apus_session* session, apus_publisher* out, uint32_t channel,
+                                 const apus_link_change* change);
 
 #endif
