@@ -272,19 +272,24 @@ static int step_trailer(apus_http* http, apus_buffer* rx) {
     return 1;
 }
 
-static int give_answer(apus_http* http, apus_buffer* rx, apus_http_response* response) {
-    const char* head = (const char*)rx->base + rx->start;
+bool apus_http_peek(const apus_http* http, const apus_buffer* rx, apus_http_response* response) {
+    if (http->head_size == 0) return false;
     *response = (apus_http_response){
-        .head = head,
+        .head = (const char*)rx->base + rx->start,
         .head_size = http->head_size,
-        .body = rx->base + rx->start + http->head_size,
-        .body_size = http->body_size,
         .status = http->status,
         .keep_alive = http->keep_alive,
     };
     size_t length;
     const char* value = apus_http_header(response, "retry-after", &length);
     if (value) response->retry_after_s = apus_http_seconds(value, length);
+    return true;
+}
+
+static int give_answer(apus_http* http, apus_buffer* rx, apus_http_response* response) {
+    apus_http_peek(http, rx, response);
+    response->body = rx->base + rx->start + http->head_size;
+    response->body_size = http->body_size;
     rx->start += taken(http);
     bool last = http->mode == UNTIL_END || !http->keep_alive;
     next_answer(http);

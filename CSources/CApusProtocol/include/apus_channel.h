@@ -60,7 +60,7 @@ enum {
 
 typedef struct apus_channel {
     apus_endpoint endpoint;
-    uint8_t want;          // written by the session; reset by the shell when it begins to perform it
+    uint8_t want;          // written by the session; OPEN lasts until _opening, CLOSE until _closed
     uint8_t state;         // written by the shell
     uint8_t closed_reason; // of the newest closed generation
     bool paused;           // written by the session: leave the bytes in the socket

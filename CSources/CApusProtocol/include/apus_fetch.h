@@ -32,7 +32,7 @@ typedef struct apus_fetch_config {
     uint64_t connect_timeout_ns;
     uint64_t timeout_ns; // for one attempt: from its first byte to the end of its answer; a request may give its own
     uint64_t idle_ns;    // an unused connection is closed after this; 0: kept
-    uint64_t backoff_min_ns; // before attempt n + 1: uniform in [0, min(backoff_max, backoff_min 2^n)]
+    uint64_t backoff_min_ns; // after failure n, from 0: a wait uniform in [0, min(backoff_max, backoff_min 2^n)]
     uint64_t backoff_max_ns; //
     uint64_t max_body_bytes; // of an answer; rx must hold this and its head
     uint32_t retries;        // further attempts of an idempotent request
@@ -67,10 +67,10 @@ typedef struct apus_fetch_slot {
     uint64_t timeout_ns;
     uint64_t submitted_ns;
     uint64_t sent_ns;
-    size_t size; // of the request text in this slot's part of the storage
-    uint32_t attempts;
+    size_t size;       // of the request text in this slot's part of the storage
+    uint32_t attempts; // that have failed
     bool idempotent;
-    bool sent;
+    bool sent; // some of it was written to a socket
 } apus_fetch_slot;
 
 typedef struct apus_fetch {
@@ -88,8 +88,8 @@ typedef struct apus_fetch {
     int32_t error;       // of the oldest request, to be reported
     uint8_t state;
     bool stopping;
-    bool close_after; // the server will close after the answer in hand
-    const char* what;
+    bool fresh;       // this connection has not answered anything yet
+    const char* what; // with error
     apus_fetch_slot slots[APUS_FETCH_SLOTS];
 } apus_fetch;
 
@@ -105,7 +105,8 @@ int apus_fetch_init(apus_fetch* fetch, apus_channel* channel, const apus_fetch_c
                     size_t storage_bytes, const apus_random* random);
 
 // Accepts a request and copies it. Returns 0, -EAGAIN when APUS_FETCH_SLOTS requests wait, -EMSGSIZE when it is larger
-// than a slot, -EINVAL when it would break HTTP's framing (see apus_http_write), -ECANCELED after apus_fetch_stop.
+// than a slot, -EINVAL for another method or when it would break HTTP's framing (see apus_http_write), -ECANCELED after
+// apus_fetch_stop.
 int apus_fetch_submit(apus_fetch* fetch, const apus_fetch_request* request, uint64_t now_ns);
 
 // Drives the queue and takes the next answer: 1 with an answer or an error, 0 when there is none now.

@@ -58,6 +58,10 @@ void apus_http_init(apus_http* http, size_t max_body);
 // After an error the connection is of no more use. After a 101 the bytes behind the head belong to the new protocol.
 int apus_http_next(apus_http* http, apus_buffer* rx, bool ended, apus_http_response* response);
 
+// The head of an answer whose body is still arriving or has gone wrong: fills everything but the body and returns true, or
+// false while the head is incomplete.
+bool apus_http_peek(const apus_http* http, const apus_buffer* rx, apus_http_response* response);
+
 // Looks a header up by its name (any case) and returns its first value trimmed, with its length, or NULL.
 const char* apus_http_header(const apus_http_response* response, const char* name, size_t* length);
 

@@ -50,6 +50,11 @@ enum {
     APUS_REASON_SESSION = 14,        // the session asked; it may give any number from here to 255 as its own reason
 };
 
+// Smallest tx of a link: an upgrade request with its path and some headers.
+#define APUS_LINK_TX_MIN 4096u
+// Of tx, kept back from data for pongs and the close frame.
+#define APUS_LINK_TX_CONTROL 256u
+
 // What a link sends to keep the peer interested.
 enum { APUS_PING_NONE = 0, APUS_PING_FRAME = 1, APUS_PING_TEXT = 2 };
 
@@ -69,6 +74,7 @@ typedef struct apus_link_config {
     uint64_t max_message_bytes;   // of one message; rx must hold this and APUS_WS_OVERHEAD
     char ping_text[APUS_PING_TEXT_BYTES];
     uint8_t ping_kind;
+    bool fresh_path; // each connection needs a path of its own: WAITING lasts until apus_link_set_path was called
 } apus_link_config;
 
 typedef struct apus_link_change {
@@ -85,29 +91,30 @@ typedef struct apus_link_change {
 
 typedef struct apus_link {
     apus_channel* channel;
-    apus_link_config config;
-    apus_random random;
     apus_ws ws;
-    apus_http http;
-    apus_http_upgrade upgrade;
+    uint64_t messages; // data messages of this connection
+    uint8_t state;
+    bool stopping;    // IDLE comes after CLOSING
+    bool path_spent;  // a connection has used the path
+    uint32_t attempt; // connections in a row that did not become stable
+    apus_random random;
     uint64_t entered_ns;     // the present state
-    uint64_t open_ns;        // newest opening
+    uint64_t open_ns;        // newest opening; 0: this connection has not opened
     uint64_t close_by_ns;    // CLOSING: when patience ends
     uint64_t wake_ns;        // WAITING: when to connect
     uint64_t ping_ns;        // newest ping sent
     uint64_t proof_ns;       // newest proof of fresh data
+    uint64_t excused_ns;     // newest moment at which the session itself held reading back
     uint64_t retire_ns;      // when the planned reconnect is due
     uint64_t retry_after_ns; // what the server asked for
     uint64_t pongs_dropped;  // answers to pings that found no room
-    uint64_t messages;       // data messages of this connection
-    uint32_t attempt;        // unstable connections in a row
     uint32_t changes_head;   // next to be written
     uint32_t changes_tail;   // next to be read
     uint32_t changes_lost;
-    uint16_t closing_code; // of the reason that began CLOSING
-    uint8_t closing_reason;
-    uint8_t state;
-    bool stopping; // IDLE comes after CLOSING
+    apus_link_change cause; // of the end of this connection
+    apus_http http;
+    apus_http_upgrade upgrade;
+    apus_link_config config;
     char path[APUS_PATH_BYTES];
     apus_link_change changes[APUS_LINK_CHANGES];
 } apus_link;
@@ -117,8 +124,9 @@ typedef struct apus_link {
 void apus_link_config_default(apus_link_config* config);
 
 // Prepares an idle link on `channel`, whose buffers and endpoint are set and which it uses alone until it is idle again.
-// Copies the config and the random state; header text and channel stay the caller's. Returns 0, -EINVAL for a config that
-// cannot work, -ENOBUFS when rx is smaller than max_message_bytes + APUS_WS_OVERHEAD or tx below 4 KiB.
+// Copies the config and the random state; header text and channel stay the caller's. Returns 0, -EINVAL for a config
+// that cannot work (a message limit above APUS_MESSAGE_BYTES_MAX too), -ENAMETOOLONG for the path, -ENOBUFS when rx is
+// smaller than max_message_bytes + APUS_WS_OVERHEAD or tx is smaller than APUS_LINK_TX_MIN.
 int apus_link_init(apus_link* link, apus_channel* channel, const apus_link_config* config, const char* path,
                    const apus_random* random);
 
@@ -131,8 +139,9 @@ void apus_link_start(apus_link* link, uint64_t now_ns);
 // Closes with 1000 and stays idle. The link is idle when apus_link_poll_change has said so.
 void apus_link_stop(apus_link* link, uint64_t now_ns);
 
-// Closes and connects anew; at once when the connection was stable, else after the backoff. The new connection uses the
-// path and headers of that moment. Nothing while it is not open or connecting anyway.
+// Closes and connects anew; at once when the connection was stable, else after the backoff. What still arrives on the old
+// connection is dropped: the session synchronises afresh. The new connection uses the path and headers of that moment.
+// Does nothing unless the link is upgrading or open.
 void apus_link_reconnect(apus_link* link, uint8_t reason, uint64_t now_ns);
 
 // Looks at the channel and performs what is due. Call when the channel changed and at the deadline.
