@@ -1,0 +1,228 @@
+/// What a strategy can ask and do. Given to each callback; valid within it.
+///
+/// ```swift
+/// mutating func timer(_ timer: TimerID, _ context: Context) {
+///     for instrument in context.instruments where context.position(of: instrument).isFlat {
+///         context.cancelAll(instrument)
+///     }
+///     context.setTimer(after: .seconds(1))
+/// }
+/// ```
+@frozen
+public struct Context {
+    @usableFromInline package let core: UnsafeMutablePointer<ContextCore>
+
+    @inlinable
+    package init(_ core: UnsafeMutablePointer<ContextCore>) { self.core = core }
+
+    /// The time, in nanoseconds on a monotonic scale: of the event that is being told, simulated in replay and backtest.
+    @inlinable
+    public var now: UInt64 { core.pointee.now }
+
+    // MARK: Instruments and books
+
+    /// All instruments, in the order of their numbers.
+    @inlinable
+    public var instruments: Instruments { Instruments(core: core) }
+
+    /// The instrument of that name, on that venue if one is named; nil when the engine has none. O(instruments).
+    public func instrument(_ symbol: String, venue: String? = nil) -> Instrument? {
+        instruments.first { $0.symbol == symbol && (venue == nil || $0.venue == venue) }
+    }
+
+    /// The newest book that the strategy has been told of.
+    @inlinable
+    public func book(of instrument: Instrument) -> BookView { BookView(instrument.record) }
+
+    // MARK: Orders
+
+    /// Places a limit order: at `price` or better.
+    @discardableResult
+    @inlinable
+    public func limit(
+        _ side: Side, _ quantity: Quantity, of instrument: Instrument, at price: Price,
+        _ timeInForce: TimeInForce = .goodTillCanceled, reduceOnly: Bool = false
+    ) -> Placement {
+        place(side, quantity, instrument, .limit, timeInForce, reduceOnly, price)
+    }
+
+    /// Places a market order: at what the book offers, within the risk gate's price band.
+    @discardableResult
+    @inlinable
+    public func market(
+        _ side: Side, _ quantity: Quantity, of instrument: Instrument, reduceOnly: Bool = false
+    ) -> Placement {
+        place(side, quantity, instrument, .market, .immediateOrCancel, reduceOnly, .zero)
+    }
+
+    @usableFromInline
+    func place(
+        _ side: Side, _ quantity: Quantity, _ instrument: Instrument, _ type: OrderType, _ timeInForce: TimeInForce,
+        _ reduceOnly: Bool, _ price: Price
+    ) -> Placement {
+        core.pointee.desk.place(
+            OrderRequest(
+                instrument: instrument, side: side, type: type, timeInForce: timeInForce, isReduceOnly: reduceOnly,
+                price: price.units, quantity: quantity.units))
+    }
+
+    /// Asks for an order's end. It stays open, and may still be filled, until a report says so.
+    @discardableResult
+    public func cancel(_ id: OrderID) -> Placement { core.pointee.desk.cancel(id) }
+
+    /// Asks for a new price and a new whole quantity (what is already filled included). The order keeps its number.
+    @discardableResult
+    public func modify(_ id: OrderID, price: Price, quantity: Quantity) -> Placement {
+        core.pointee.desk.modify(id, price: price.units, quantity: quantity.units)
+    }
+
+    /// Asks for the end of every open order, or of one instrument's. Returns how many cancels went out.
+    @discardableResult
+    public func cancelAll(_ instrument: Instrument? = nil) -> Int {
+        var count = 0
+        for order in openOrders where instrument == nil || order.instrument == instrument {
+            if case .placed = cancel(order.id) { count += 1 }
+        }
+        return count
+    }
+
+    /// The orders that may still be filled, in no particular order. An order placed meanwhile is not among them.
+    @inlinable
+    public var openOrders: OpenOrders { OpenOrders(core: core) }
+
+    /// The order of that number, open or ended lately; nil when the engine does not know it (any more).
+    public func order(_ id: OrderID) -> Order? { core.pointee.desk.order(id) }
+
+    // MARK: Positions and money
+
+    /// What is held of an instrument.
+    @inlinable
+    public func position(of instrument: Instrument) -> Position { Position(instrument.record) }
+
+    /// The start balance plus all realised profit minus all fees.
+    public var balance: Money {
+        let profit = self.profit
+        return core.pointee.startBalance + profit.realised - profit.fees
+    }
+
+    /// Profit and loss over all instruments. O(instruments).
+    public var profit: Profit {
+        var sum = Profit()
+        for instrument in instruments {
+            let position = position(of: instrument)
+            sum.realised += position.realised
+            sum.unrealised += position.unrealised
+            sum.fees += position.fees
+        }
+        return sum
+    }
+
+    // MARK: Timers and parameters
+
+    /// Sets a timer, once or at a steady pace; nil when 64 are set already. `Strategy.timer` gets the number.
+    @discardableResult
+    public func setTimer(after delay: Duration, repeats: Bool = false) -> TimerID? {
+        let (seconds, attoseconds) = delay.components
+        let wait = UInt64(clamping: seconds) &* 1_000_000_000 &+ UInt64(clamping: attoseconds / 1_000_000_000)
+        return core.pointee.desk.setTimer(at: core.pointee.now &+ wait, every: repeats ? wait : 0)
+    }
+
+    /// Takes a timer back. False when it is not set any more.
+    @discardableResult
+    public func cancelTimer(_ timer: TimerID) -> Bool { core.pointee.desk.cancelTimer(timer) }
+
+    /// The strategy's parameters, as `StrategyDescription` declared them.
+    public var parameters: Parameters { core.pointee.parameters }
+}
+
+/// The number of a timer.
+@frozen
+public struct TimerID: Sendable, Hashable {
+    package let value: UInt64
+
+    package init(_ value: UInt64) { self.value = value }
+}
+
+/// The instruments of an engine.
+@frozen
+public struct Instruments: RandomAccessCollection {
+    @usableFromInline let core: UnsafeMutablePointer<ContextCore>
+
+    @inlinable
+    init(core: UnsafeMutablePointer<ContextCore>) { self.core = core }
+
+    /// Zero.
+    @inlinable
+    public var startIndex: Int { 0 }
+    /// How many there are.
+    @inlinable
+    public var endIndex: Int { core.pointee.instrumentCount }
+    /// The instrument with that number.
+    @inlinable
+    public subscript(_ index: Int) -> Instrument {
+        precondition(index >= 0 && index < core.pointee.instrumentCount, "no such instrument")
+        return Instrument(core.pointee.instruments + index)
+    }
+}
+
+/// The orders that may still be filled, each as it was when the loop came to it.
+@frozen
+public struct OpenOrders: Sequence, IteratorProtocol {
+    @usableFromInline let core: UnsafeMutablePointer<ContextCore>
+    @usableFromInline var place = 0
+
+    /// How many were open when the sequence was made.
+    public let count: Int
+
+    @inlinable
+    init(core: UnsafeMutablePointer<ContextCore>) {
+        self.core = core
+        count = core.pointee.openCount
+    }
+
+    /// The next one.
+    public mutating func next() -> Order? {
+        guard place < count else { return nil }
+        defer { place += 1 }
+        return core.pointee.orders[Int(core.pointee.open[place])].order
+    }
+}
+
+/// What the engine shares with `Context`: it is written by the engine alone, between callbacks.
+@usableFromInline
+package struct ContextCore {
+    @usableFromInline package var now: UInt64 = 0
+    @usableFromInline package var instruments: UnsafeMutablePointer<InstrumentRecord>
+    @usableFromInline package var instrumentCount: Int
+    package var orders: UnsafeMutablePointer<OrderRecord>
+    package var open: UnsafeMutablePointer<UInt32>
+    @usableFromInline package var openCount = 0
+    // The desk owns this memory and so outlives every use of the reference.
+    package unowned(unsafe) var desk: any OrderDesk
+    package var startBalance: Money
+    package var parameters: Parameters
+
+    package init(
+        instruments: UnsafeMutablePointer<InstrumentRecord>, instrumentCount: Int,
+        orders: UnsafeMutablePointer<OrderRecord>, open: UnsafeMutablePointer<UInt32>, desk: any OrderDesk,
+        startBalance: Money, parameters: Parameters
+    ) {
+        self.instruments = instruments
+        self.instrumentCount = instrumentCount
+        self.orders = orders
+        self.open = open
+        self.desk = desk
+        self.startBalance = startBalance
+        self.parameters = parameters
+    }
+}
+
+/// What the engine does for a `Context`.
+package protocol OrderDesk: AnyObject {
+    func place(_ request: OrderRequest) -> Placement
+    func cancel(_ id: OrderID) -> Placement
+    func modify(_ id: OrderID, price: Int64, quantity: Int64) -> Placement
+    func order(_ id: OrderID) -> Order?
+    func setTimer(at time: UInt64, every pause: UInt64) -> TimerID?
+    func cancelTimer(_ timer: TimerID) -> Bool
+}

@@ -1,0 +1,97 @@
+package import CApusRing
+
+/// All that the decision thread knows of one instrument, in memory of an `InstrumentTable`. Views (`Instrument`, `BookView`) point at
+/// it. Only the thread that runs the agent touches it.
+@usableFromInline
+package struct InstrumentRecord {
+    // The event's word first: what each event writes and a strategy reads lies on the first lines.
+    @usableFromInline package var touch = Touch.empty
+    @usableFromInline package var eventNumber: UInt64 = 0
+    @usableFromInline package var publishTime: UInt64 = 0
+    @usableFromInline package var ticker = Touch.empty
+    @usableFromInline package var index: UInt16 = 0
+    @usableFromInline package var state: BookState = .syncing
+    @usableFromInline package var flags: UInt8 = 0
+    package var needsResync = false
+
+    @usableFromInline package var position = PositionLedger()
+    package var openBuys: Int64 = 0
+    package var openSells: Int64 = 0
+
+    @usableFromInline package var tick: Int64
+    @usableFromInline package var lot: Int64
+    @usableFromInline package var priceDecimals: Int
+    @usableFromInline package var quantityDecimals: Int
+    @usableFromInline package var minQuantity: Int64
+    @usableFromInline package var maxQuantity: Int64
+    @usableFromInline package var minNotional: Money
+    @usableFromInline package var economics: Economics
+    @usableFromInline package var symbol: String
+    @usableFromInline package var venue: String
+
+    package var depth: DepthCopy
+
+    package init(_ definition: InstrumentDefinition, index: Int, depth: DepthCopy) throws(InstrumentError) {
+        func units(_ value: ExactDecimal, _ decimals: Int, _ field: String) throws(InstrumentError) -> Int64 {
+            do {
+                return try value.units(decimals: decimals)
+            } catch {
+                throw InstrumentError(symbol: definition.symbol, field: field, reason: error.description)
+            }
+        }
+        func require(_ holds: Bool, _ field: String, _ reason: String) throws(InstrumentError) {
+            if !holds { throw InstrumentError(symbol: definition.symbol, field: field, reason: reason) }
+        }
+        try require(!definition.symbol.isEmpty, "symbol", "is empty")
+        try require(
+            definition.symbol.utf8.count < Int(APUS_SYMBOL_BYTES), "symbol", "has more than \(APUS_SYMBOL_BYTES - 1) bytes")
+        try require((0...18).contains(definition.priceDecimals), "priceDecimals", "must be 0 to 18")
+        try require((0...18).contains(definition.quantityDecimals), "quantityDecimals", "must be 0 to 18")
+        try require(
+            definition.priceDecimals + definition.quantityDecimals <= 18, "quantityDecimals",
+            "price and quantity decimals together must not exceed 18, so that a value stays exact")
+        try require(definition.multiplier > 0, "multiplier", "must be positive")
+        tick = try units(definition.tick, definition.priceDecimals, "tick")
+        lot = try units(definition.lot, definition.quantityDecimals, "lot")
+        try require(tick > 0, "tick", "must be positive")
+        try require(lot > 0, "lot", "must be positive")
+        minQuantity = try definition.minQuantity.map { value throws(InstrumentError) in
+            try units(value, definition.quantityDecimals, "minQuantity")
+        } ?? lot
+        maxQuantity = try definition.maxQuantity.map { value throws(InstrumentError) in
+            try units(value, definition.quantityDecimals, "maxQuantity")
+        } ?? .max
+        try require(minQuantity >= 0 && minQuantity <= maxQuantity, "minQuantity", "must lie between 0 and maxQuantity")
+        minNotional = definition.minNotional.map { Money($0) } ?? .zero
+        priceDecimals = definition.priceDecimals
+        quantityDecimals = definition.quantityDecimals
+        economics = Economics(definition)
+        symbol = definition.symbol
+        venue = definition.venue
+        self.index = UInt16(index)
+        self.depth = depth
+    }
+}
+
+/// The decision thread's copy of one board entry, made when a strategy asks for depth.
+package struct DepthCopy {
+    package let bids: UnsafeMutablePointer<Level>
+    package let asks: UnsafeMutablePointer<Level>
+    package let board: UnsafePointer<apus_board>
+    package var header = apus_board_header()
+    /// The event after which the copy was made; `.max` when there is none.
+    package var madeAfter: UInt64 = .max
+
+    /// Copies the entry unless that was done since the event. False when the writer was in its midst at every try.
+    package mutating func refresh(_ index: UInt16, after event: UInt64) -> Bool {
+        if madeAfter == event { return true }
+        let depth = Int(board.pointee.depth)
+        let failure = bids.withMemoryRebound(to: apus_level.self, capacity: depth) { bids in
+            asks.withMemoryRebound(to: apus_level.self, capacity: depth) { asks in
+                apus_board_read(board, UInt32(index), &header, bids, asks)
+            }
+        }
+        madeAfter = failure == 0 ? event : .max
+        return failure == 0
+    }
+}

@@ -1,0 +1,49 @@
+/// An order in the engine's table: what strategies see, and what only the engine needs.
+package struct OrderRecord {
+    package var order: Order
+    /// The largest cumulative quantity that the venue has reported.
+    package var reported: Int64 = 0
+    /// Filled according to a status answer, with no fill report for it yet.
+    package var assumed: Int64 = 0
+    package var assumedPrice: Int64 = 0
+    package var venueID: UInt64 = 0
+    /// The quantity that the risk gate counts as still to come: with a change under way the larger one.
+    package var reserved: Int64 = 0
+    package var wantedPrice: Int64 = 0
+    package var wantedQuantity: Int64 = 0
+    /// When an unknown order is asked about next, and how long to wait after that.
+    package var queryTime: UInt64 = 0
+    package var queryPause: UInt64 = 0
+    /// The newest trades of this order, in a ring.
+    package var trades: InlineArray<16, UInt64> = .init(repeating: 0)
+    package var tradeCount = 0
+    package var openPlace: UInt32 = 0
+    package var wasNotFound = false
+    package var wasAccepted = false
+
+    package init(_ order: Order) { self.order = order }
+}
+
+/// What a strategy asks for, before any check.
+package struct OrderRequest {
+    package var instrument: Instrument
+    package var side: Side
+    package var type: OrderType
+    package var timeInForce: TimeInForce
+    package var isReduceOnly: Bool
+    package var price: Int64
+    package var quantity: Int64
+
+    package init(
+        instrument: Instrument, side: Side, type: OrderType, timeInForce: TimeInForce, isReduceOnly: Bool, price: Int64,
+        quantity: Int64
+    ) {
+        self.instrument = instrument
+        self.side = side
+        self.type = type
+        self.timeInForce = timeInForce
+        self.isReduceOnly = isReduceOnly
+        self.price = price
+        self.quantity = quantity
+    }
+}
