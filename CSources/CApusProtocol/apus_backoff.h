@@ -7,7 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-// Exponential with full jitter: uniform in [0, min(most, least 2^failures)]. Spreads clients best after a common failure.
+// Exponential with full jitter: uniform in [0, min(most, least 2^failures)]. Spreads clients best after a common
+// failure.
 static inline uint64_t apus_backoff(apus_random* random, uint64_t least, uint64_t most, uint32_t failures) {
     uint64_t limit = failures >= 63 || least > most >> failures ? most : least << failures;
     return apus_random_below(random, limit + 1);

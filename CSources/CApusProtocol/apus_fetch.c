@@ -5,17 +5,16 @@
 #include <errno.h>
 #include <string.h>
 
-//           a request waits              channel is open             the oldest request is handed over
-//   IDLE ──────────────────▶ CONNECTING ─────────────────▶ READY ──────────────────────────────────▶ IN_FLIGHT
-//    ▲ ▲                       ▲    │ failed, time-out       │ ▲                                      │  │
-//    │ │                       │    │                        │ └──────── answer, connection kept ─────┘  │
-//    │ │                       │    │          unused too    │                                           │ failed, time-out,
-//    │ │                       │    │          long, unasked │                                           │ connection not kept
-//    │ │ nothing to wait for   │    ▼          bytes         ▼                                           │
-//    │ └────────────────────── │ ─ CLOSING ◀─────────────────────────────────────────────────────────────┘
-//    │                         │    │ channel is closed, the oldest request may be sent again
-//    │        stopping         │    ▼
-//    └──────────────────────── WAITING
+//         a request waits            channel is open           the oldest request is handed over
+//   IDLE ────────────────▶ CONNECTING ───────────────▶ READY ─────────────────────────────▶ IN_FLIGHT
+//    ▲ ▲                     ▲    │ failed, time-out      │ ▲                                 │  │
+//    │ │                     │    │                       │ └───── answer, connection kept ───┘  │ failed, time-out,
+//    │ │ nothing             │    │     unused too long,  │                                      │ connection
+//    │ │ to wait for         │    ▼     unasked bytes     ▼                                      │ not kept
+//    │ └──────────────────── │ ─ CLOSING ◀──────────────────────────────────────────────────────┘
+//    │                       │    │ channel is closed, the oldest request may be sent again
+//    │ stopping              │    ▼
+//    └─────────────────────WAITING
 //
 //   Invariants
 //   - Requests lie in slots[head, tail) in order of submission; the oldest is the one in flight.

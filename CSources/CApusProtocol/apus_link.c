@@ -14,7 +14,7 @@
 //    │                 │ is over      CLOSING ◀─────────────────────────────────────┘
 //    │                 │                 │ channel is closed
 //    │   stopping      │                 ▼
-//    └────────────── WAITING ◀───────────┴── also straight from CONNECTING, UPGRADING and OPEN when the channel has ended
+//    └────────────── WAITING ◀───────────┘   straight to here from any state where the channel has ended by itself
 //
 //   Invariants
 //   - The channel is asked to open only on the way into CONNECTING, and only when it has ended.

@@ -1,8 +1,9 @@
 // One connection as the shell sees it: an endpoint, what the session wants, what the socket is, and two buffers.
 //
-// The session side (apus_link, apus_fetch) sets `want`, takes bytes out of `rx` and puts bytes into `tx`. The shell (the
-// libuv and OpenSSL loop, or a simulator) performs `want`, reads DIRECTLY into `rx`, sends what lies in `tx`, and reports.
-// There are no callbacks: after it has reported something, the shell gives the session a turn, and the session looks.
+// The session side (apus_link, apus_fetch) sets `want`, takes bytes out of `rx` and puts bytes into `tx`. The shell
+// (the libuv and OpenSSL loop, or a simulator) performs `want`, reads DIRECTLY into `rx`, sends what lies in `tx`, and
+// reports. There are no callbacks: after it has reported something, the shell gives the session a turn, and the session
+// looks.
 //
 //            open (session)           opening (shell)          opened (shell)
 //   CLOSED ───────────────▶ CLOSED ──────────────────▶ OPENING ─────────────▶ OPEN
@@ -34,8 +35,8 @@ typedef struct apus_endpoint {
     bool tls;
 } apus_endpoint;
 
-// A linear buffer in memory of the caller: base[start, end) is filled, base[end, capacity) is free, and APUS_PADDING more
-// bytes after the capacity can be read (their value does not matter), so that decoders need no tail case.
+// A linear buffer in memory of the caller: base[start, end) is filled, base[end, capacity) is free, and APUS_PADDING
+// more bytes after the capacity can be read (their value does not matter), so that decoders need no tail case.
 typedef struct apus_buffer {
     uint8_t* base;
     size_t capacity;

@@ -98,9 +98,9 @@ typedef struct apus_fetch {
 void apus_fetch_config_default(apus_fetch_config* config);
 
 // Prepares an empty queue on `channel`, whose buffers and endpoint are set and which it uses alone. `storage` holds the
-// texts of waiting requests, an equal part for each of APUS_FETCH_SLOTS; it stays the caller's. Copies config and random
-// state. Returns 0, -EINVAL for a config that cannot work, -ENOBUFS when a buffer cannot hold the largest request or
-// answer.
+// texts of waiting requests, an equal part for each of APUS_FETCH_SLOTS; it stays the caller's. Copies config and
+// random state. Returns 0, -EINVAL for a config that cannot work, -ENOBUFS when a buffer cannot hold the largest
+// request or answer.
 int apus_fetch_init(apus_fetch* fetch, apus_channel* channel, const apus_fetch_config* config, uint8_t* storage,
                     size_t storage_bytes, const apus_random* random);
 

@@ -50,16 +50,16 @@ typedef struct apus_http_response {
 // For the first answer of a connection. max_body is in bytes.
 void apus_http_init(apus_http* http, size_t max_body);
 
-// Takes the next final answer out of the buffer (interim 1xx answers other than 101 are skipped). `ended`: no more bytes
-// will come. Returns 1 with an answer, 0 when it needs more, or
+// Takes the next final answer out of the buffer (interim 1xx answers other than 101 are skipped). `ended`: no more
+// bytes will come. Returns 1 with an answer, 0 when it needs more, or
 //   -EPROTO    malformed; http->what and http->what_offset tell,
 //   -EMSGSIZE  head, header count, body or buffer too small; the same,
 //   -EPIPE     the stream ended inside an answer (or, with -EPIPE and an empty buffer, before one).
 // After an error the connection is of no more use. After a 101 the bytes behind the head belong to the new protocol.
 int apus_http_next(apus_http* http, apus_buffer* rx, bool ended, apus_http_response* response);
 
-// The head of an answer whose body is still arriving or has gone wrong: fills everything but the body and returns true, or
-// false while the head is incomplete.
+// The head of an answer whose body is still arriving or has gone wrong: fills everything but the body and returns true,
+// or false while the head is incomplete.
 bool apus_http_peek(const apus_http* http, const apus_buffer* rx, apus_http_response* response);
 
 // Looks a header up by its name (any case) and returns its first value trimmed, with its length, or NULL.
@@ -79,8 +79,9 @@ typedef struct apus_http_request {
     size_t body_size;              // POST and PUT always carry a Content-Length
 } apus_http_request;
 
-// Appends the request. Returns 0, -ENOBUFS when there is no room (nothing is written then), or -EINVAL when method, path
-// or headers would break the request's framing (spaces, control characters, a line without its end, an empty line).
+// Appends the request. Returns 0, -ENOBUFS when there is no room (nothing is written then), or -EINVAL when method,
+// path or headers would break the request's framing (spaces, control characters, a line without its end, an empty
+// line).
 int apus_http_write(apus_buffer* tx, const apus_http_request* request);
 
 // MARK: upgrade to WebSocket

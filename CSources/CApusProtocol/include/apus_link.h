@@ -1,11 +1,11 @@
 // One logical WebSocket connection and its life: connect, upgrade, keep alive, notice death, close, wait, again.
 //
-// A link stands on one channel, which the shell serves. It never calls out: its session calls it, after each event of the
-// channel and at its deadline, with the time:
+// A link stands on one channel, which the shell serves. It never calls out: its session calls it, after each event of
+// the channel and at its deadline, with the time:
 //
-//     while ((kind = apus_link_next(&link, now, &message)) > 0) decode(message);    // data messages, pings are answered
-//     apus_link_tick(&link, now);                                                  // cheap; or only when due
-//     while (apus_link_poll_change(&link, &change)) publish(change);               // each change of state exactly once
+//     while ((kind = apus_link_next(&link, now, &message)) > 0) decode(message);   // data messages; pings are answered
+//     apus_link_tick(&link, now);                                                 // cheap; or only when due
+//     while (apus_link_poll_change(&link, &change)) publish(change);              // each change of state once
 //     wake no later than apus_link_deadline(&link);
 //
 // Everything here belongs to the hot thread. Times are monotonic nanoseconds.
@@ -119,14 +119,14 @@ typedef struct apus_link {
     apus_link_change changes[APUS_LINK_CHANGES];
 } apus_link;
 
-// Sensible times for a market data stream: 5 s to connect and to upgrade, ping frames every 15 s, dead after 45 s without
-// a byte, no data time-out, reconnect after 23 h 50 min, waits of up to 0.25 s growing to 30 s, 4 MiB messages.
+// Sensible times for a market data stream: 5 s to connect and to upgrade, ping frames every 15 s, dead after 45 s
+// without a byte, no data time-out, reconnect after 23 h 50 min, waits of up to 0.25 s growing to 30 s, 4 MiB messages.
 void apus_link_config_default(apus_link_config* config);
 
-// Prepares an idle link on `channel`, whose buffers and endpoint are set and which it uses alone until it is idle again.
-// Copies the config and the random state; header text and channel stay the caller's. Returns 0, -EINVAL for a config
-// that cannot work (a message limit above APUS_MESSAGE_BYTES_MAX too), -ENAMETOOLONG for the path, -ENOBUFS when rx is
-// smaller than max_message_bytes + APUS_WS_OVERHEAD or tx is smaller than APUS_LINK_TX_MIN.
+// Prepares an idle link on `channel`, whose buffers and endpoint are set and which it uses alone until it is idle
+// again. Copies the config and the random state; header text and channel stay the caller's. Returns 0, -EINVAL for a
+// config that cannot work (a message limit above APUS_MESSAGE_BYTES_MAX too), -ENAMETOOLONG for the path, -ENOBUFS when
+// rx is smaller than max_message_bytes + APUS_WS_OVERHEAD or tx is smaller than APUS_LINK_TX_MIN.
 int apus_link_init(apus_link* link, apus_channel* channel, const apus_link_config* config, const char* path,
                    const apus_random* random);
 
@@ -139,9 +139,9 @@ void apus_link_start(apus_link* link, uint64_t now_ns);
 // Closes with 1000 and stays idle. The link is idle when apus_link_poll_change has said so.
 void apus_link_stop(apus_link* link, uint64_t now_ns);
 
-// Closes and connects anew; at once when the connection was stable, else after the backoff. What still arrives on the old
-// connection is dropped: the session synchronises afresh. The new connection uses the path and headers of that moment.
-// Does nothing unless the link is upgrading or open.
+// Closes and connects anew; at once when the connection was stable, else after the backoff. What still arrives on the
+// old connection is dropped: the session synchronises afresh. The new connection uses the path and headers of that
+// moment. Does nothing unless the link is upgrading or open.
 void apus_link_reconnect(apus_link* link, uint8_t reason, uint64_t now_ns);
 
 // Looks at the channel and performs what is due. Call when the channel changed and at the deadline.

@@ -7,8 +7,8 @@
 //     start ├─ joined payload ─┤├─ gap ─┤├─ not yet looked at ─┤ end
 //
 // Fragments are moved down to the payload before them, so a message is always one contiguous range; the gap (headers
-// already read) is closed whenever the parser needs more. A buffer of max_message + APUS_WS_OVERHEAD bytes never stalls.
-// Text is validated as it arrives and fails at the first wrong byte.
+// already read) is closed whenever the parser needs more. A buffer of max_message + APUS_WS_OVERHEAD bytes never
+// stalls. Text is validated as it arrives and fails at the first wrong byte.
 //
 // Every function is for the thread that owns the buffer. What an item points to is valid until the next call that gets
 // the same buffer.
