@@ -41,7 +41,7 @@ static bool locate(const apus_book* book, const apus_book_side* side, int64_t pr
 }
 
 static uint64_t slot_of(const apus_book_side* side, uint64_t offset) {
-    return (side->base + offset) & (side->window - 1);
+    return (side->base + offset) & side->mask;
 }
 
 static uint64_t* word_of(const apus_book_side* side, uint64_t offset) {
@@ -71,25 +71,25 @@ static void put(apus_book_side* side, uint64_t offset, int64_t quantity) {
 
 // MARK: the best level
 
-// Brings best_price and best_quantity up to date. Returns APUS_BOOK_SET_TOUCH when one of them changed.
-static int refresh_best(const apus_book* book, apus_book_side* side) {
-    int64_t price = 0, quantity = 0;
-    if (side->best_offset >= 0) {
-        price = price_at(book, side, (uint64_t)side->best_offset);
-        quantity = side->quantities[slot_of(side, (uint64_t)side->best_offset)];
-    }
+apus_level apus_book_far_best(const apus_book_side* side) {
+    int64_t quantity;
+    int64_t key = apus_far_best(&side->far, &quantity);
+    return (apus_level){.price = far_key(side, key), .quantity = quantity};
+}
+
+static apus_level best_of(const apus_book* book, const apus_book_side* side) {
+    return apus_book_best_level(book, side->flip & 1);
+}
+
+// After a change of the far structure, of the window's best level, or of the window itself: says again where the best level is.
+static void settle(const apus_book* book, apus_book_side* side) {
+    side->far_leads = false;
     if (side->far.levels > 0) {
-        int64_t far_quantity;
-        int64_t key = apus_far_best(&side->far, &far_quantity);
-        if (quantity == 0 || key > far_key(side, price)) {
-            price = far_key(side, key);
-            quantity = far_quantity;
-        }
+        int64_t key = far_key(side, apus_book_far_best(side).price);
+        side->far_leads =
+            side->best_offset < 0 || key > far_key(side, price_at(book, side, (uint64_t)side->best_offset));
     }
-    bool changed = price != side->best_price || quantity != side->best_quantity;
-    side->best_price = price;
-    side->best_quantity = quantity;
-    return changed ? APUS_BOOK_SET_TOUCH : 0;
+    side->limit = side->far_leads ? 0 : side->window / 16 * KEEP_TO;
 }
 
 // MARK: memory
@@ -99,7 +99,7 @@ static void free_window(apus_book* book, apus_book_side* side) {
     apus_arena_free(book->arena, side->bits, side->window / 8);
     side->quantities = NULL;
     side->bits = NULL;
-    side->window = 0;
+    side->window = side->mask = side->limit = 0;
     side->window_levels = 0;
     side->best_offset = -1;
 }
@@ -208,6 +208,7 @@ static int move_window(apus_book* book, apus_book_side* side, uint64_t base) {
         pull(book, side, 0, distance);
     side->best_offset = find_below(side, window);
     side->drift = 0;
+    settle(book, side);
     return 0;
 }
 
@@ -229,10 +230,12 @@ static bool open_window(apus_book* book, apus_book_side* side, uint64_t key, uin
     side->quantities = quantities;
     side->bits = bits;
     side->window = window;
+    side->mask = window - 1;
     side->base = base_around(key, window);
     pull(book, side, 0, window);
     side->best_offset = find_below(side, window);
     side->drift = 0;
+    settle(book, side);
     return true;
 }
 
@@ -255,6 +258,7 @@ static void grow_window(apus_book* book, apus_book_side* side) {
     }
     pull(book, side, 0, side->window);
     side->best_offset = find_below(side, side->window);
+    settle(book, side);
     free_window(book, &old);
 }
 
@@ -265,33 +269,44 @@ static int keep_centred(apus_book* book, apus_book_side* side) {
     uint64_t sixteenth = side->window / 16;
     uint64_t best = (uint64_t)side->best_offset;
     if (best - KEEP_FROM * sixteenth < (KEEP_TO - KEEP_FROM) * sixteenth) return 0;
-    int64_t price = side->best_offset < 0 ? side->best_price : price_at(book, side, best);
-    if (side->best_quantity == 0 || !windowable(book, price)) return 0;
+    if (side->best_offset < 0 && side->far.levels == 0) return 0;
+    int64_t price = side->best_offset < 0 ? best_of(book, side).price : price_at(book, side, best);
+    if (!windowable(book, price)) return 0;
     return move_window(book, side, base_around(apus_book_tick(book, price) ^ side->flip, side->window));
 }
 
-int apus_book_set_touch(apus_book* book, apus_book_side* side, uint64_t offset, int64_t quantity) {
-    uint64_t bit = 1ull << offset % WORD;
-    uint64_t* word = word_of(side, offset);
-    int result = *word & bit ? APUS_BOOK_SET_EXISTED : 0;
+// Takes a level out of the window.
+static void take(apus_book_side* side, uint64_t offset) {
+    *word_of(side, offset) &= ~(1ull << offset % WORD);
+    side->window_levels--;
+    if ((int64_t)offset == side->best_offset) side->best_offset = find_below(side, offset);
+}
+
+int apus_book_delete_best(apus_book* book, apus_book_side* side) {
+    take(side, (uint64_t)side->best_offset);
+    side->updates++;
+    settle(book, side);
+    int error = keep_centred(book, side);
+    return error < 0 ? error : APUS_BOOK_SET_DELETED | APUS_BOOK_SET_TOUCH;
+}
+
+// A change inside the window that may not take the short way.
+static int set_in_window(apus_book* book, apus_book_side* side, uint64_t offset, int64_t quantity) {
+    int result = *word_of(side, offset) >> offset % WORD & 1 ? APUS_BOOK_SET_EXISTED : 0;
     side->updates++;
     if (quantity != 0) {
         put(side, offset, quantity);
-        side->best_offset = (int64_t)offset;
+        if ((int64_t)offset > side->best_offset) side->best_offset = (int64_t)offset;
         result |= APUS_BOOK_SET_PRESENT;
     } else if (result != 0) {
-        *word &= ~bit;
-        side->window_levels--;
-        side->best_offset = find_below(side, offset);
-    } else {
-        return 0;
+        take(side, offset);
     }
-    result |= refresh_best(book, side);
+    settle(book, side);
     int error = keep_centred(book, side);
     return error < 0 ? error : result;
 }
 
-// Takes note of an update on the tick that the window did not hold, and lets it grow or follow.
+// Takes note of an update on the tick that the window did not hold, and lets the window grow or follow.
 static int note_miss(apus_book* book, apus_book_side* side, int64_t price) {
     uint64_t tick = apus_book_tick(book, price);
     if (tick * (uint64_t)book->tick_units != (uint64_t)price || side->window == 0) return 0;
@@ -300,32 +315,39 @@ static int note_miss(apus_book* book, apus_book_side* side, int64_t price) {
     if (side->best_offset >= 0 && window < APUS_BOOK_WINDOW_MAX
         && key - base_around(side->base + (uint64_t)side->best_offset, window * 2) < window * 2
         && ++side->near_misses >= NEAR_MISSES_MAX) {
-        if (side->updates - side->updates_seen < (uint64_t)NEAR_MISSES_MAX * GROW_SHARE) grow_window(book, side);
+        if (side->updates - side->updates_seen < NEAR_MISSES_MAX * GROW_SHARE) grow_window(book, side);
         side->near_misses = 0;
         side->updates_seen = side->updates;
     }
-    if (side->best_quantity == 0 || !windowable(book, side->best_price)) return 0;
-    uint64_t wanted = base_around(apus_book_tick(book, side->best_price) ^ side->flip, side->window);
+    apus_level best = best_of(book, side);
+    if (best.quantity == 0 || !windowable(book, best.price)) return 0;
+    uint64_t wanted = base_around(apus_book_tick(book, best.price) ^ side->flip, side->window);
     if (key - wanted >= side->window || key - side->base < side->window || ++side->drift < DRIFT_MAX) return 0;
     return move_window(book, side, wanted);
 }
 
-int apus_book_set_far(apus_book* book, apus_book_side* side, int64_t price, int64_t quantity) {
-    if (book->error != 0) return book->error;
-    if (quantity < 0) return fail(book, -EINVAL);
-    if (side->window == 0 && quantity > 0 && windowable(book, price)) {
-        uint64_t tick = apus_book_tick(book, price), offset;
-        bool opened = open_window(book, side, tick ^ side->flip, APUS_BOOK_WINDOW_MIN);
-        if (opened && locate(book, side, price, &offset)) return apus_book_set(book, side->flip & 1, price, quantity);
-    }
-    side->updates++;
-    int64_t key = far_key(side, price);
-    int result = apus_far_set(&side->far, book->arena, key, quantity);
+static int set_outside(apus_book* book, apus_book_side* side, int64_t price, int64_t quantity) {
+    int result = apus_far_set(&side->far, book->arena, far_key(side, price), quantity);
     if (result < 0) return fail(book, result);
     if (result == 0) return 0;
-    if (side->best_quantity == 0 || key >= far_key(side, side->best_price)) result |= refresh_best(book, side);
+    settle(book, side);
     int error = note_miss(book, side, price);
     return error < 0 ? error : result;
+}
+
+int apus_book_set_slow(apus_book* book, apus_book_side* side, int64_t price, int64_t quantity) {
+    if (book->error != 0) return book->error;
+    if (quantity < 0) return fail(book, -EINVAL);
+    if (side->window == 0 && quantity > 0 && windowable(book, price))
+        open_window(book, side, apus_book_tick(book, price) ^ side->flip, APUS_BOOK_WINDOW_MIN);
+    apus_level before = best_of(book, side);
+    uint64_t offset;
+    int result = locate(book, side, price, &offset) ? set_in_window(book, side, offset, quantity)
+                                                    : set_outside(book, side, price, quantity);
+    if (result < 0) return result;
+    apus_level after = best_of(book, side);
+    bool touch = before.price != after.price || before.quantity != after.quantity;
+    return touch ? result | APUS_BOOK_SET_TOUCH : result;
 }
 
 int apus_book_apply(apus_book* book, uint32_t side_number, const apus_level* levels, uint32_t count) {
@@ -350,8 +372,10 @@ int apus_book_set_tick(apus_book* book, int64_t tick_units) {
     set_tick_units(book, tick_units);
     for (uint32_t i = 0; i < 2; i++) {
         apus_book_side* side = &book->sides[i];
-        if (side->best_quantity == 0 || !windowable(book, side->best_price)) continue;
-        open_window(book, side, apus_book_tick(book, side->best_price) ^ side->flip, APUS_BOOK_WINDOW_MIN);
+        settle(book, side);
+        apus_level best = best_of(book, side);
+        if (best.quantity == 0 || !windowable(book, best.price)) continue;
+        open_window(book, side, apus_book_tick(book, best.price) ^ side->flip, APUS_BOOK_WINDOW_MIN);
     }
     return 0;
 }

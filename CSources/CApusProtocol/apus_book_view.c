@@ -5,7 +5,7 @@
 enum { WORD = 64 };
 
 static uint64_t window_word(const apus_book_side* side, uint64_t offset) {
-    return side->bits[((side->base + offset) & (side->window - 1)) / WORD];
+    return side->bits[((side->base + offset) & side->mask) / WORD];
 }
 
 static int64_t order_key(const apus_book_side* side, int64_t price) {
@@ -42,7 +42,7 @@ static apus_level window_level(const apus_book_cursor* cursor) {
     const apus_book_side* side = cursor->side;
     uint64_t key = side->base + (uint64_t)cursor->word_offset + (uint64_t)(WORD - 1 - __builtin_clzll(cursor->word));
     int64_t price = (int64_t)((key ^ side->flip) * (uint64_t)cursor->book->tick_units);
-    return (apus_level){.price = price, .quantity = side->quantities[key & (side->window - 1)]};
+    return (apus_level){.price = price, .quantity = side->quantities[key & side->mask]};
 }
 
 static void far_advance(apus_book_cursor* cursor) {
@@ -86,7 +86,7 @@ int64_t apus_book_quantity(const apus_book* book, uint32_t side_number, int64_t 
     uint64_t offset = (tick ^ side->flip) - side->base;
     if (tick * (uint64_t)book->tick_units != (uint64_t)price || offset >= side->window)
         return apus_far_quantity(&side->far, order_key(side, price));
-    uint64_t slot = (side->base + offset) & (side->window - 1);
+    uint64_t slot = (side->base + offset) & side->mask;
     return side->bits[slot / WORD] >> (slot % WORD) & 1 ? side->quantities[slot] : 0;
 }
 

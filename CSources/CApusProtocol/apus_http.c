@@ -136,18 +136,17 @@ static int read_head(apus_http* http, const char* head, head_facts* facts) {
 static int find_head(apus_http* http, const apus_buffer* rx) {
     const uint8_t* head = rx->base + rx->start;
     size_t have = rx->end - rx->start;
+    // Nothing beyond the limit is looked at, so that the outcome does not depend on how the bytes arrived.
+    if (have > APUS_HTTP_HEAD_BYTES_MAX) have = APUS_HTTP_HEAD_BYTES_MAX;
     for (;;) {
         size_t wrong = 0;
         int64_t line = find_line(head + http->scanned, have - http->scanned, &wrong);
         if (line < 0) return fail(http, -EPROTO, http->offset + http->scanned + wrong, "control character in the head");
         if (line == 0) {
-            if (have > APUS_HTTP_HEAD_BYTES_MAX)
-                return fail(http, -EMSGSIZE, http->offset, "head larger than the limit");
-            return 0;
+            if (have < APUS_HTTP_HEAD_BYTES_MAX) return 0;
+            return fail(http, -EMSGSIZE, http->offset, "head larger than the limit");
         }
         http->scanned += (size_t)line;
-        if (http->scanned > APUS_HTTP_HEAD_BYTES_MAX)
-            return fail(http, -EMSGSIZE, http->offset, "head larger than the limit");
         if (line == 2) break;
     }
     http->head_size = http->scanned;

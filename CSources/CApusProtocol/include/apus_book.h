@@ -10,10 +10,11 @@
 // addressed in a circle (slot = key & mask): when the market moves, only levels that leave or enter it are touched.
 //
 // What always holds:
-// - A price is in the window exactly when it is a whole number of ticks and its key is in [base, base + window); `locate`
-//   alone decides. Everything else (far away, off the tick, below zero) is in the far structure, at any key.
+// - A price is in the window exactly when it is a whole number of ticks and its key is in [base, base + window). Everything
+//   else (far away, off the tick, below zero) is in the far structure, at any key.
 // - base is a multiple of 64; best_offset is the highest set bit of the window, -1 when it is empty.
-// - best_price and best_quantity are the better of the window's best and the far best; an empty side has best_quantity 0.
+// - far_leads says that the side's best level is a far one. Then, and without a window, limit is 0: no change takes the short
+//   way. Else limit is a little below the window's end, so that a best price that nears the end moves the window.
 // - error != 0: the book is empty and refuses every change until apus_book_clear.
 //
 // A window starts with APUS_BOOK_WINDOW_MIN ticks and doubles while many updates just miss it. All memory comes from the arena.
@@ -54,32 +55,37 @@ typedef struct apus_book_far {
     uint32_t reserved;
 } apus_book_far;
 
+// The first 64 bytes are what a common change needs.
 typedef struct apus_book_side {
     int64_t* quantities; // by slot; valid where the bit is set
     uint64_t* bits;
     uint64_t base;       // key of offset 0
-    uint64_t window;     // ticks, a power of two; 0 until the first level
+    uint64_t mask;       // ticks of the window - 1
+    uint64_t limit;      // offsets below it take the short way
     int64_t best_offset; // -1: the window is empty
     uint64_t flip;       // 0 for bids, all ones for asks
-    uint64_t updates;
+    uint32_t updates;    // on the short way; wraps around
     uint32_t window_levels;
-    uint32_t near_misses; // updates that a window of twice the size would have held, since the last look
-    int64_t best_price;
-    int64_t best_quantity; // 0: the side is empty
-    uint64_t updates_seen; // `updates` at the last look
+
+    uint64_t window;       // ticks, a power of two; 0 until the first level
+    bool far_leads;        // the best level is a far one
+    uint32_t near_misses;  // updates that a window of twice the size would have held, since the last look
+    uint32_t updates_seen; // `updates` at the last look
     uint32_t drift;        // updates near the best but outside the window, since it last moved
-    uint32_t reserved;
+    uint64_t reserved;
     apus_book_far far;
 } apus_book_side;
 
 typedef struct apus_book {
-    apus_book_side sides[2];
     int64_t tick_units;
     uint64_t tick_reciprocal; // ceil(2^63 / tick_units)
     apus_arena* arena;
     int32_t error; // 0 or a negative errno
-    uint32_t reserved;
+    uint32_t reserved[9];
+    apus_book_side sides[2];
 } apus_book;
+
+_Static_assert(sizeof(apus_book_side) == 128 && sizeof(apus_book) == 320, "a book on a cache line uses few of them");
 
 typedef struct apus_touch {
     int64_t bid_price;
@@ -99,9 +105,10 @@ void apus_book_clear(apus_book* book);
 // empty then and says so).
 int apus_book_set_tick(apus_book* book, int64_t tick_units);
 
-// The parts of apus_book_set that are not on the common path. Not to be called from elsewhere.
-int apus_book_set_touch(apus_book* book, apus_book_side* side, uint64_t offset, int64_t quantity);
-int apus_book_set_far(apus_book* book, apus_book_side* side, int64_t price, int64_t quantity);
+// The parts that are not on the common path. Not to be called from elsewhere.
+int apus_book_set_slow(apus_book* book, apus_book_side* side, int64_t price, int64_t quantity);
+int apus_book_delete_best(apus_book* book, apus_book_side* side);
+apus_level apus_book_far_best(const apus_book_side* side);
 
 __extension__ typedef unsigned __int128 apus_u128;
 
@@ -118,43 +125,60 @@ static inline int apus_book_set(apus_book* book, uint32_t side_number, int64_t p
     uint64_t key = tick ^ side->flip;
     uint64_t offset = key - side->base;
     bool elsewhere = tick * (uint64_t)book->tick_units != (uint64_t)price;
-    if (__builtin_expect(elsewhere | (offset >= side->window) | (quantity < 0), 0)) {
-        return apus_book_set_far(book, side, price, quantity);
+    if (__builtin_expect(elsewhere | (offset >= side->limit) | (quantity < 0), 0)) {
+        return apus_book_set_slow(book, side, price, quantity);
     }
-    if ((int64_t)offset >= side->best_offset) return apus_book_set_touch(book, side, offset, quantity);
-    uint64_t slot = key & (side->window - 1);
+    int64_t best = side->best_offset;
+    if (__builtin_expect(((offset ^ (uint64_t)best) | (uint64_t)quantity) == 0, 0)) {
+        return apus_book_delete_best(book, side);
+    }
+    uint64_t slot = key & side->mask;
     uint64_t* word = &side->bits[slot >> 6];
     uint64_t existed = *word >> (slot & 63) & 1;
     uint64_t present = quantity != 0;
+    int64_t before = side->quantities[slot] & -(int64_t)existed;
     side->quantities[slot] = quantity;
     *word ^= (existed ^ present) << (slot & 63);
     side->window_levels += (uint32_t)(present - existed);
     side->updates++;
-    return (int)(present | existed << 1);
+    int64_t candidate = present ? (int64_t)offset : -1;
+    side->best_offset = candidate > best ? candidate : best;
+    uint64_t touch = ((int64_t)offset >= best) & (before != quantity);
+    return (int)(present | existed << 1 | touch << 2);
 }
 
 // Sets many levels of one side. Returns the union of their bits, or the first error.
 int apus_book_apply(apus_book* book, uint32_t side_number, const apus_level* levels, uint32_t count);
 
+// The best level of a side; quantity 0 when there is none.
+static inline apus_level apus_book_best_level(const apus_book* book, uint32_t side_number) {
+    const apus_book_side* side = &book->sides[side_number];
+    if (__builtin_expect(side->far_leads, 0)) return apus_book_far_best(side);
+    if (side->best_offset < 0) return (apus_level){0, 0};
+    uint64_t key = side->base + (uint64_t)side->best_offset;
+    return (apus_level){(int64_t)((key ^ side->flip) * (uint64_t)book->tick_units), side->quantities[key & side->mask]};
+}
+
 // Best bid and best ask.
 static inline apus_touch apus_book_best(const apus_book* book) {
-    return (apus_touch){book->sides[0].best_price, book->sides[0].best_quantity, book->sides[1].best_price,
-                        book->sides[1].best_quantity};
-}
-
-// Whether a side has no level.
-static inline bool apus_book_empty(const apus_book* book, uint32_t side_number) {
-    return book->sides[side_number].best_quantity == 0;
-}
-
-// Whether the best bid is at or above the best ask.
-static inline bool apus_book_crossed(const apus_book* book) {
-    return book->sides[0].best_quantity != 0 && book->sides[1].best_quantity != 0
-           && book->sides[0].best_price >= book->sides[1].best_price;
+    apus_level bid = apus_book_best_level(book, APUS_SIDE_BID);
+    apus_level ask = apus_book_best_level(book, APUS_SIDE_ASK);
+    return (apus_touch){bid.price, bid.quantity, ask.price, ask.quantity};
 }
 
 static inline uint32_t apus_book_level_count(const apus_book* book, uint32_t side_number) {
     return book->sides[side_number].window_levels + book->sides[side_number].far.levels;
+}
+
+// Whether a side has no level.
+static inline bool apus_book_empty(const apus_book* book, uint32_t side_number) {
+    return apus_book_level_count(book, side_number) == 0;
+}
+
+// Whether the best bid is at or above the best ask.
+static inline bool apus_book_crossed(const apus_book* book) {
+    apus_touch touch = apus_book_best(book);
+    return touch.bid_quantity != 0 && touch.ask_quantity != 0 && touch.bid_price >= touch.ask_price;
 }
 
 // The quantity at a price, 0 when there is no such level.

@@ -1,0 +1,48 @@
+#include "apus_guard.h"
+
+static uint8_t check_numbers(const apus_instrument* instrument, const apus_order* order) {
+    if (order->quantity <= 0) return APUS_GUARD_QUANTITY;
+    if (instrument->maximum_quantity > 0 && order->quantity > instrument->maximum_quantity) return APUS_GUARD_QUANTITY;
+    if (order->type == APUS_MARKET && order->action == APUS_ORDER_PLACE) return APUS_GUARD_PASSED;
+    if (order->price < order->band_low || order->price > order->band_high) return APUS_GUARD_PRICE_BAND;
+    return APUS_GUARD_PASSED;
+}
+
+uint8_t apus_guard_check(const apus_guard* guard, const apus_order* order, uint64_t now_ns) {
+    if (order->instrument >= guard->market->instruments->count) return APUS_GUARD_INSTRUMENT;
+    if (order->action == APUS_ORDER_CANCEL || order->action == APUS_ORDER_QUERY) return APUS_GUARD_PASSED;
+    if (guard->kill != NULL && apus_flag(guard->kill) != 0) return APUS_GUARD_KILLED;
+    if (guard->max_age_ns != 0 && now_ns > order->decided_ns && now_ns - order->decided_ns > guard->max_age_ns) {
+        return APUS_GUARD_AGE;
+    }
+    const apus_market_book* book = apus_market_at(guard->market, order->instrument);
+    if (book == NULL || book->state != APUS_STATE_LIVE) return APUS_GUARD_BOOK_STATE;
+    return check_numbers(apus_instrument_at(guard->market->instruments, order->instrument), order);
+}
+
+const char* apus_guard_reason_text(uint8_t reason) {
+    switch (reason) {
+    case APUS_GUARD_PASSED:
+        return "passed";
+    case APUS_GUARD_KILLED:
+        return "the kill flag is set";
+    case APUS_GUARD_PRICE_BAND:
+        return "the price is outside the band around the book";
+    case APUS_GUARD_QUANTITY:
+        return "the quantity is not positive or above the instrument's maximum";
+    case APUS_GUARD_BOOK_STATE:
+        return "the book is not live";
+    case APUS_GUARD_AGE:
+        return "the order waited too long before it was sent";
+    case APUS_GUARD_NOT_CONNECTED:
+        return "the order connection or the user stream is down";
+    case APUS_GUARD_BUFFER_FULL:
+        return "the send buffer is full";
+    case APUS_GUARD_INSTRUMENT:
+        return "the instrument is not known to the session";
+    case APUS_GUARD_IN_FLIGHT_FULL:
+        return "too many requests wait for an answer";
+    default:
+        return "unknown reason";
+    }
+}
