@@ -1,0 +1,43 @@
+import ArgumentParser
+
+struct ConfigCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "config",
+        abstract: "Check the configuration, or show it with where each value came from.",
+        discussion: """
+            Values come from, in rising order: the built-in defaults, the file of --config, environment variables
+            (engine.idle is APUS_ENGINE_IDLE), and --set. Secrets come from the environment alone:
+            APUS_BINANCE_API_KEY and APUS_BINANCE_API_SECRET.
+            """)
+
+    @OptionGroup var options: ConfigurationOptions
+
+    @Flag(help: "Only check it: print nothing when it is right.")
+    var check = false
+
+    @Flag(help: "Show the effective values; the default.")
+    var show = false
+
+    @Flag(help: "List every key with its meaning, its variable and its default.")
+    var keys = false
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    func validate() throws {
+        if [check, show, keys].filter({ $0 }).count > 1 {
+            throw ValidationError("--check, --show and --keys exclude each other")
+        }
+    }
+
+    func run() throws {
+        if keys { return Output.line(ConfigurationListing.keys(of: configurationSchema)) }
+        let store = try options.load()
+        let listing = ConfigurationListing(store)
+        if check {
+            if json { Output.line(JSONText.object([("ok", .bool(true))]).description) }
+        } else {
+            Output.line(json ? listing.json().description : listing.table())
+        }
+    }
+}

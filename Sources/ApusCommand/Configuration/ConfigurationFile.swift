@@ -1,0 +1,153 @@
+import Yams
+
+/// One key of a file with what was written there.
+package struct ConfigurationEntry: Equatable, Sendable {
+    package let key: String
+    package let value: ConfigurationValue
+    package let origin: ConfigurationOrigin
+}
+
+/// Reads YAML, or JSON as the part of YAML that it is, into flat keys that remember their lines.
+package struct ConfigurationFile {
+    private let path: String
+    private let fields: [String: ConfigurationField]
+    private let sections: Set<String>
+    private var entries: [ConfigurationEntry] = []
+
+    /// The entries of `text`, in its order. Throws for the first thing that is wrong in it.
+    package static func entries(
+        of text: String, path: String, schema: [ConfigurationField]
+    ) throws(ConfigurationError) -> [ConfigurationEntry] {
+        var file = ConfigurationFile(path: path, schema: schema)
+        guard let root = try file.compose(text) else { return [] }
+        try file.read(root, prefix: "")
+        return file.entries
+    }
+
+    private init(path: String, schema: [ConfigurationField]) {
+        self.path = path
+        fields = Dictionary(uniqueKeysWithValues: schema.map { ($0.key, $0) })
+        sections = Set(schema.compactMap { $0.key.split(separator: ".").first.map(String.init) }).subtracting(fields.keys)
+    }
+
+    private func compose(_ text: String) throws(ConfigurationError) -> Node? {
+        do {
+            return try Yams.compose(yaml: withoutTabs(text), .basic)
+        } catch let error as YamlError {
+            throw failure(error)
+        } catch {
+            throw ConfigurationError(.file(path: path, line: 1), key: "", "\(error)")
+        }
+    }
+
+    private mutating func read(_ node: Node, prefix: String) throws(ConfigurationError) {
+        guard case .mapping(let mapping) = node else {
+            let what = prefix.isEmpty ? "the file must hold keys and values" : "it must be a section with keys"
+            throw ConfigurationError(origin(node), key: prefix, what)
+        }
+        for (keyNode, value) in mapping {
+            guard case .scalar(let scalar) = keyNode else {
+                throw ConfigurationError(origin(keyNode), key: prefix, "a key must be a plain text")
+            }
+            let key = prefix.isEmpty ? scalar.string : prefix + "." + scalar.string
+            if let field = fields[key] {
+                entries.append(.init(key: key, value: try written(value, of: field), origin: origin(keyNode)))
+            } else if prefix.isEmpty, sections.contains(key) {
+                if isNull(value) { continue }
+                try read(value, prefix: key)
+            } else {
+                throw unknown(key, at: origin(keyNode))
+            }
+        }
+    }
+
+    private func written(_ node: Node, of field: ConfigurationField) throws(ConfigurationError) -> ConfigurationValue {
+        switch (field.kind, node) {
+        case (.list, .sequence(let items)):
+            var texts: [String] = []
+            for item in items { texts.append(try text(of: item, key: field.key, kind: .text)) }
+            return .list(texts)
+        case (.table, .mapping(let mapping)):
+            var parameters: [ConfigurationParameter] = []
+            for (name, value) in mapping {
+                let name = try text(of: name, key: field.key, kind: .text)
+                let setting = try text(of: value, key: field.key + "." + name, kind: .text)
+                parameters.append(.init(name: name, value: setting, origin: origin(value)))
+            }
+            return .table(parameters)
+        case (.table, _) where isNull(node): return .table([])
+        default: return .scalar(try text(of: node, key: field.key, kind: field.kind))
+        }
+    }
+
+    private func text(of node: Node, key: String, kind: ConfigurationKind) throws(ConfigurationError) -> String {
+        guard case .scalar(let scalar) = node else {
+            let found = if case .sequence = node { "a list" } else { "a section" }
+            throw ConfigurationError(origin(node), key: key, "it must be \(kind.expectation), not \(found)")
+        }
+        if isNull(node) { throw ConfigurationError(origin(node), key: key, "it has no value; expected \(kind.expectation)") }
+        if let refusal = kind.refusal(of: scalar.string) {
+            throw ConfigurationError(origin(node), key: key, refusal)
+        }
+        return scalar.string
+    }
+
+    private func unknown(_ key: String, at origin: ConfigurationOrigin) -> ConfigurationError {
+        if isSecret(key) {
+            return ConfigurationError(
+                origin, key: key,
+                "secrets are not accepted from a file; remove it and set \(secretVariables.joined(separator: " and ")) "
+                    + "in the environment")
+        }
+        let known = Array(fields.keys) + sections
+        let hint = closest(to: key, among: known.sorted()).map { "; did you mean \($0)?" } ?? ""
+        return ConfigurationError(origin, key: key, "there is no such key\(hint)")
+    }
+
+    private func origin(_ node: Node) -> ConfigurationOrigin { .file(path: path, line: node.mark?.line ?? 1) }
+
+    private func isNull(_ node: Node) -> Bool {
+        guard case .scalar(let scalar) = node, scalar.style == .plain || scalar.style == .any else { return false }
+        return ["", "~", "null", "Null", "NULL"].contains(scalar.string)
+    }
+
+    private func failure(_ error: YamlError) -> ConfigurationError {
+        func at(_ mark: Mark, _ problem: String) -> ConfigurationError {
+            ConfigurationError(.file(path: path, line: mark.line), key: "", "\(problem) (column \(mark.column))")
+        }
+        switch error {
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
+            return at(mark, problem)
+        case .duplicatedKeysInMapping(let names, let context):
+            let origin = ConfigurationOrigin.file(path: path, line: context.mark.line)
+            return ConfigurationError(origin, key: names.first ?? "", "the key is written more than once; this is the first")
+        case .reader(let problem, let offset, _, let text):
+            let line = 1 + text.prefix(offset ?? 0).filter(\.isNewline).count
+            return ConfigurationError(.file(path: path, line: line), key: "", problem)
+        default:
+            return ConfigurationError(.file(path: path, line: 1), key: "", "\(error)")
+        }
+    }
+}
+
+/// The only places that secrets are read from.
+package let secretVariables = ["APUS_BINANCE_API_KEY", "APUS_BINANCE_API_SECRET"]
+
+private func isSecret(_ key: String) -> Bool {
+    let name = key.lowercased().filter { $0.isLetter }
+    return ["apikey", "secret", "password", "passphrase", "privatekey"].contains { name.contains($0) }
+}
+
+// JSON may be indented with tabs, which YAML forbids. Blanks in their place keep every line number.
+private func withoutTabs(_ text: String) -> String {
+    guard text.first(where: { !$0.isWhitespace }) == "{" else { return text }
+    var inString = false, escaped = false
+    return String(
+        text.map { character in
+            if escaped { escaped = false; return character }
+            if inString && character == "\\" { escaped = true }
+            if character == "\"" { inString.toggle() }
+            return character == "\t" && !inString ? " " : character
+        })
+}

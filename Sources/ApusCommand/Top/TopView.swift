@@ -1,0 +1,106 @@
+/// Draws a sample of an engine; two samples give rates.
+package struct TopView {
+    private let sample: EngineSample
+    private let previous: EngineSample?
+
+    package init(_ sample: EngineSample, previous: EngineSample?) {
+        self.sample = sample
+        self.previous = previous
+    }
+
+    /// The whole view. `depth` levels a side of each book are shown.
+    package func lines(depth: Int) -> [StyledLine] {
+        [heading(), activity(), losses(), connections(), StyledLine()] + hopTable(sample.hops) + [StyledLine()] + books(depth)
+    }
+
+    private func heading() -> StyledLine {
+        var line = StyledLine("apus \(sample.name)", .strong)
+        line.add("  pid \(sample.pid)  ")
+        switch sample.life {
+        case .alive: line.add("alive", .good)
+        case .closed: line.add("closed in order", .warning)
+        case .stalled: line.add("stalled: no heartbeat for \(durationText(sample.heartbeatAgeNanoseconds))", .bad)
+        case .dead: line.add("dead: the process is gone and did not close its mapping", .bad)
+        }
+        line.add("  up \(clockText(seconds: sample.uptimeSeconds))")
+        return line
+    }
+
+    private func activity() -> StyledLine {
+        let parts = [("frames", "frames"), ("events", "events"), ("sent", "orders_sent"), ("fills", "fills")].map {
+            "\($0.0) \(countText(sample.counter($0.1)))\(rate($0.1))"
+        }
+        return StyledLine(parts.joined(separator: "   ") + "   bytes \(bytes(sample.counter("bytes")))")
+    }
+
+    private func rate(_ counter: String) -> String {
+        guard let previous, sample.takenNanoseconds > previous.takenNanoseconds else { return "" }
+        let seconds = Double(sample.takenNanoseconds - previous.takenNanoseconds) / 1e9
+        let before = previous.counter(counter), after = sample.counter(counter)
+        return after < before ? "" : " (\(countText(UInt64(Double(after - before) / seconds + 0.5)))/s)"
+    }
+
+    private func losses() -> StyledLine {
+        var line = StyledLine()
+        for (title, name) in [
+            ("lost", "events_lost"), ("gaps", "gaps"), ("resyncs", "resyncs"), ("decode errors", "decode_errors"),
+            ("reconnects", "reconnects"), ("blocked by risk", "orders_blocked"), ("refused by guard", "orders_refused"),
+        ] {
+            let value = sample.counter(name)
+            line.add("\(title) \(countText(value))   ", value == 0 ? .faint : .warning)
+        }
+        return line
+    }
+
+    private func connections() -> StyledLine {
+        if sample.connections.isEmpty { return StyledLine("connections: no change in the feed ring's span", .faint) }
+        var line = StyledLine("connections: ")
+        for connection in sample.connections {
+            line.add("\(connection.number) \(connection.state)  ", connection.state == "up" ? .good : .warning)
+        }
+        return line
+    }
+
+    private func books(_ depth: Int) -> [StyledLine] {
+        sample.books.flatMap { bookLadder($0, depth: depth) + [StyledLine()] }
+    }
+}
+
+/// The latency table: a row for each hop that was ever recorded.
+package func hopTable(_ hops: [EngineSample.Hop]) -> [StyledLine] {
+    let used = hops.filter { $0.count > 0 }
+    let heading =
+        padded("HOP", to: 16) + ["COUNT", "P50", "P99", "P99.9", "MAX"].map { aligned($0, to: 12) }.joined()
+    if used.isEmpty { return [StyledLine(heading, .faint), StyledLine("no latency recorded yet", .faint)] }
+    return [StyledLine(heading, .faint)]
+        + used.map { hop in
+            let cells = [countText(hop.count)] + [hop.p50, hop.p99, hop.p999, hop.maximum].map(durationText)
+            return StyledLine(padded(hop.name, to: 16) + cells.map { aligned($0, to: 12) }.joined())
+        }
+}
+
+/// One book: its state and the best levels, bids left and asks right.
+package func bookLadder(_ book: EngineSample.Book, depth: Int) -> [StyledLine] {
+    var title = StyledLine(shortened(book.symbol), .strong)
+    title.add(" \(book.venue)  ")
+    title.add(book.state, book.state == "live" ? .good : .warning)
+    title.add("  levels \(book.totalBids) x \(book.totalAsks)  update \(book.updateID)  age \(durationText(book.ageNanoseconds))")
+    var lines = [title]
+    for row in 0..<min(depth, max(book.bids.count, book.asks.count)) {
+        var line = StyledLine()
+        let bid = row < book.bids.count ? book.bids[row] : nil
+        let ask = row < book.asks.count ? book.asks[row] : nil
+        line.add(aligned(bid?.quantity ?? "", to: 16) + "  ", .faint)
+        line.add(aligned(bid?.price ?? "", to: 14), .bid)
+        line.add("   ")
+        line.add(padded(ask?.price ?? "", to: 14), .ask)
+        line.add("  " + (ask?.quantity ?? ""), .faint)
+        lines.append(line)
+    }
+    return lines
+}
+
+// A Polymarket token has 78 digits; its two ends tell it from others.
+private func shortened(_ symbol: String) -> String {
+    symbol.count <= 24 ? symbol : "\(symbol.prefix(10))…\(symbol.suffix(8))"
+}
