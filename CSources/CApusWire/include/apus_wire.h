@@ -10,8 +10,8 @@
 // How sockets are polled. With up to APUS_WIRE_DIRECT_MAX open connections a turn reads each socket without asking first
 // (one system call, whether there is something or not); libuv then only carries what is not steady: names, connects, TLS
 // handshakes. With more connections, and always when parked, the sockets are watched by libuv (uv_poll) and only ready
-// ones are read. The reads themselves are recvmsg in both cases, for the kernel's stamps; with TLS they happen below a BIO
-// and go into OpenSSL's record buffer without another copy.
+// ones are read. The reads themselves are recvmsg in both cases, for the kernel's stamps: a plain socket straight into rx,
+// TLS into a buffer of records from which OpenSSL decrypts into rx.
 //
 // A TLS handshake costs from 0.3 to 2 ms of processor time. Its steps run on libuv's thread pool, the waiting between them
 // in the loop, so the other connections are served meanwhile and a silent peer occupies no thread.
@@ -95,8 +95,7 @@ void apus_wire_set_publisher(apus_wire* wire, apus_publisher* publisher);
 const apus_clock* apus_wire_clock(const apus_wire* wire);
 
 // One duty cycle: does what is there, returns how much it did (reads, session work, writes, state changes), never blocks.
-// Placement `shared`; always the same thread. -EBUSY never: calling it while a thread of apus_wire_start runs is an error
-// of the program.
+// Placement `shared`; always the same thread, and never while a thread of apus_wire_start runs.
 uint32_t apus_wire_turn(apus_wire* wire);
 
 // Placement `shared`, when the caller is to idle: sleeps until a socket is ready, a timer is due, apus_wire_wake was called,
