@@ -1,0 +1,242 @@
+/// Nanoseconds since 1970 UTC. The core never asks for the time: every call brings it.
+package typealias VenueTime = Int64
+
+/// Nanoseconds in a second.
+let second: VenueTime = 1_000_000_000
+
+/// Nanoseconds in a millisecond.
+let millisecond: VenueTime = 1_000_000
+
+/// Decimals of balances, fees and notionals, as the venue shows them.
+let moneyDecimals = 8
+
+/// Why a configuration was refused.
+package struct VenueConfigurationError: Error, CustomStringConvertible {
+    package let description: String
+}
+
+/// One instrument and the character of its market.
+package struct SymbolConfiguration: Sendable {
+    /// Upper-case name, for example `BTCUSDT`.
+    package var name: String
+    package var baseAsset: String
+    package var quoteAsset: String
+    /// Decimals of prices on the wire; a price is an integer of `10^-priceDecimals`.
+    package var priceDecimals: Int
+    /// Decimals of quantities on the wire; a quantity is an integer of `10^-quantityDecimals`.
+    package var quantityDecimals: Int
+    /// Price units.
+    package var tickSize: Int64
+    /// Quantity units.
+    package var lotStep: Int64
+    /// Quantity units; larger orders are refused.
+    package var maxQuantity: Int64
+    /// Smallest order value in `10^-8` of the quote asset; reduce-only orders may be smaller.
+    package var minNotional: Int64
+    /// Price units.
+    package var startPrice: Int64
+    /// Mean size of a participant's order, in quantity units.
+    package var typicalQuantity: Int64
+    /// How far the fundamental value moves in one second, in millionths of the price (one standard deviation).
+    package var volatilityPpm: Double
+    /// Far passive levels on each side.
+    package var farLevels: Int
+
+    /// An instrument from decimal texts, as a person writes them.
+    package init(
+        name: String, baseAsset: String, quoteAsset: String = "USDT", priceDecimals: Int, quantityDecimals: Int,
+        tickSize: String, lotStep: String, maxQuantity: String, minNotional: String, startPrice: String,
+        typicalQuantity: String, volatilityPpm: Double = 20, farLevels: Int = 1000
+    ) throws(VenueConfigurationError) {
+        func units(_ text: String, _ decimals: Int, _ field: String) throws(VenueConfigurationError) -> Int64 {
+            do { return try parseDecimal(text, decimals: decimals) } catch {
+                throw VenueConfigurationError(
+                    description:
+                        "symbol \(name): \(field) \"\(text)\" is no decimal with \(decimals) decimals (\(error))")
+            }
+        }
+        self.name = name
+        self.baseAsset = baseAsset
+        self.quoteAsset = quoteAsset
+        self.priceDecimals = priceDecimals
+        self.quantityDecimals = quantityDecimals
+        self.tickSize = try units(tickSize, priceDecimals, "tickSize")
+        self.lotStep = try units(lotStep, quantityDecimals, "lotStep")
+        self.maxQuantity = try units(maxQuantity, quantityDecimals, "maxQuantity")
+        self.minNotional = try units(minNotional, moneyDecimals, "minNotional")
+        self.startPrice = try units(startPrice, priceDecimals, "startPrice")
+        self.typicalQuantity = try units(typicalQuantity, quantityDecimals, "typicalQuantity")
+        self.volatilityPpm = volatilityPpm
+        self.farLevels = farLevels
+    }
+
+    /// BTCUSDT as the real venue lists it, near 61,800.
+    package static func btcusdt() throws(VenueConfigurationError) -> SymbolConfiguration {
+        try SymbolConfiguration(
+            name: "BTCUSDT", baseAsset: "BTC", priceDecimals: 2, quantityDecimals: 3, tickSize: "0.10",
+            lotStep: "0.001", maxQuantity: "1000", minNotional: "50", startPrice: "61800.00", typicalQuantity: "0.120")
+    }
+
+    /// ETHUSDT, near 2,650.
+    package static func ethusdt() throws(VenueConfigurationError) -> SymbolConfiguration {
+        try SymbolConfiguration(
+            name: "ETHUSDT", baseAsset: "ETH", priceDecimals: 2, quantityDecimals: 3, tickSize: "0.01",
+            lotStep: "0.001", maxQuantity: "10000", minNotional: "20", startPrice: "2650.00", typicalQuantity: "1.500")
+    }
+
+    /// SOLUSDT, near 155.
+    package static func solusdt() throws(VenueConfigurationError) -> SymbolConfiguration {
+        try SymbolConfiguration(
+            name: "SOLUSDT", baseAsset: "SOL", priceDecimals: 4, quantityDecimals: 0, tickSize: "0.0100",
+            lotStep: "1", maxQuantity: "1000000", minNotional: "5", startPrice: "155.0000", typicalQuantity: "25")
+    }
+
+    func validate() throws(VenueConfigurationError) {
+        func require(_ condition: Bool, _ text: String) throws(VenueConfigurationError) {
+            if !condition { throw VenueConfigurationError(description: "symbol \(name): \(text)") }
+        }
+        try require(!name.isEmpty && name == name.uppercased(), "the name must be upper case")
+        try require(priceDecimals >= 0 && quantityDecimals >= 0, "decimals must not be negative")
+        try require(
+            priceDecimals + quantityDecimals <= moneyDecimals, "price and quantity decimals must add to 8 at most")
+        try require(tickSize > 0 && lotStep > 0, "tickSize and lotStep must be above zero")
+        try require(startPrice > 0 && startPrice % tickSize == 0, "startPrice must be a positive multiple of tickSize")
+        try require(startPrice / tickSize >= 1000, "startPrice must be at least 1,000 ticks")
+        try require(typicalQuantity >= lotStep, "typicalQuantity must be at least lotStep")
+        try require(maxQuantity >= typicalQuantity, "maxQuantity must be at least typicalQuantity")
+        try require(farLevels >= 10 && farLevels <= 20_000, "farLevels must be 10 to 20000")
+        try require(volatilityPpm >= 0 && volatilityPpm <= 10_000, "volatilityPpm must be 0 to 10000")
+    }
+}
+
+/// One trading account with its key.
+package struct AccountConfiguration: Sendable {
+    package var apiKey: String
+    package var secret: String
+    /// Starting wallet in `10^-8` of the quote asset.
+    package var balance: Int64
+    /// Position and order margin is notional divided by this.
+    package var leverage: Int
+
+    package init(apiKey: String, secret: String, balance: Int64 = 10_000_000_000_000, leverage: Int = 20) {
+        self.apiKey = apiKey
+        self.secret = secret
+        self.balance = balance
+        self.leverage = leverage
+    }
+}
+
+/// How busy the simulated market is.
+package struct MarketSpeed: Sendable, Equatable {
+    /// Mean participant actions a second for each symbol; zero switches participants off.
+    package var actionsPerSecond: Double
+    /// Shortest time between two `@depth@0ms` events; zero sends one after each change.
+    package var depthInterval: VenueTime
+
+    package init(actionsPerSecond: Double, depthInterval: VenueTime) {
+        self.actionsPerSecond = actionsPerSecond
+        self.depthInterval = depthInterval
+    }
+
+    /// No participants but the resting book: only accounts trade.
+    package static let still = MarketSpeed(actionsPerSecond: 0, depthInterval: 0)
+    /// A slow market to look at.
+    package static let calm = MarketSpeed(actionsPerSecond: 60, depthInterval: 50 * millisecond)
+    /// About the activity of the real BTCUSDT on a busy day.
+    package static let real = MarketSpeed(actionsPerSecond: 600, depthInterval: 50 * millisecond)
+    /// Several thousand messages a second.
+    package static let brisk = MarketSpeed(actionsPerSecond: 5_000, depthInterval: 5 * millisecond)
+    /// More than ten thousand messages a second.
+    package static let fast = MarketSpeed(actionsPerSecond: 25_000, depthInterval: millisecond)
+
+    /// The speed of that name: `still`, `calm`, `real`, `brisk`, `fast`.
+    package static func named(_ name: String) -> MarketSpeed? {
+        switch name {
+        case "still": still
+        case "calm": calm
+        case "real": real
+        case "brisk": brisk
+        case "fast": fast
+        default: nil
+        }
+    }
+}
+
+/// Limits by which the venue refuses work.
+package struct RateLimitConfiguration: Sendable {
+    /// Whether limits are enforced; they are counted and reported in either case.
+    package var enforced: Bool
+    /// Request weight for a minute.
+    package var weightPerMinute = 2400
+    /// Orders for ten seconds.
+    package var ordersPerTenSeconds = 300
+    /// Orders for a minute.
+    package var ordersPerMinute = 1200
+    /// Incoming messages a second on a stream connection; more closes it.
+    package var messagesPerSecond = 5
+    /// Streams for a connection.
+    package var streamsPerConnection = 1024
+
+    package init(enforced: Bool = false) { self.enforced = enforced }
+}
+
+/// Heartbeat of WebSocket connections.
+package struct HeartbeatConfiguration: Sendable {
+    /// Time between two pings of the server.
+    package var interval: VenueTime = 20 * second
+    /// Time in which the client must answer.
+    package var timeout: VenueTime = 60 * second
+    /// Longest life of a connection.
+    package var connectionLifetime: VenueTime = 24 * 3600 * second
+
+    package init() {}
+}
+
+/// Everything a venue is made from. The same configuration, inputs and times give the same output, byte for byte.
+package struct VenueConfiguration: Sendable {
+    package var symbols: [SymbolConfiguration]
+    package var accounts: [AccountConfiguration]
+    package var seed: UInt64
+    package var speed: MarketSpeed
+    /// Parts per million of notional; a negative maker fee is a rebate.
+    package var makerFeePpm: Int64
+    package var takerFeePpm: Int64
+    package var rateLimits: RateLimitConfiguration
+    package var heartbeat: HeartbeatConfiguration
+    package var faults: FaultPlan
+
+    package init(
+        symbols: [SymbolConfiguration], accounts: [AccountConfiguration], seed: UInt64 = 1,
+        speed: MarketSpeed = .real, makerFeePpm: Int64 = 200, takerFeePpm: Int64 = 500,
+        rateLimits: RateLimitConfiguration = RateLimitConfiguration(),
+        heartbeat: HeartbeatConfiguration = HeartbeatConfiguration(), faults: FaultPlan = FaultPlan()
+    ) {
+        self.symbols = symbols
+        self.accounts = accounts
+        self.seed = seed
+        self.speed = speed
+        self.makerFeePpm = makerFeePpm
+        self.takerFeePpm = takerFeePpm
+        self.rateLimits = rateLimits
+        self.heartbeat = heartbeat
+        self.faults = faults
+    }
+
+    func validate() throws(VenueConfigurationError) {
+        guard !symbols.isEmpty else { throw VenueConfigurationError(description: "symbols: at least one is needed") }
+        for symbol in symbols { try symbol.validate() }
+        guard Set(symbols.map(\.name)).count == symbols.count else {
+            throw VenueConfigurationError(description: "symbols: a name occurs twice")
+        }
+        guard Set(accounts.map(\.apiKey)).count == accounts.count else {
+            throw VenueConfigurationError(description: "accounts: an apiKey occurs twice")
+        }
+        for account in accounts where account.apiKey.isEmpty || account.secret.isEmpty || account.leverage < 1 {
+            throw VenueConfigurationError(
+                description: "account \"\(account.apiKey)\": apiKey, secret and a leverage of at least 1 are needed")
+        }
+        guard speed.actionsPerSecond >= 0, speed.actionsPerSecond <= 1_000_000, speed.depthInterval >= 0 else {
+            throw VenueConfigurationError(description: "speed: actionsPerSecond must be 0 to 1000000")
+        }
+    }
+}
