@@ -61,15 +61,27 @@ typedef struct apus_histogram {
     uint64_t buckets[APUS_HISTOGRAM_BUCKETS];
 } apus_histogram;
 
+// Swift imports no over-aligned record: whoever gives the memory aligns it to a cache line (the mappings are whole pages).
 typedef struct apus_counters {
     uint64_t hot[APUS_HOT_COUNTERS];
     uint64_t decide[APUS_DECIDE_COUNTERS];
     apus_histogram hops[APUS_HOPS];
-} __attribute__((aligned(APUS_CACHE_LINE))) apus_counters;
+} apus_counters;
 
 _Static_assert(offsetof(apus_counters, decide) % APUS_CACHE_LINE == 0, "two writers share no line");
 _Static_assert(offsetof(apus_counters, hops) % APUS_CACHE_LINE == 0, "two writers share no line");
 _Static_assert(sizeof(apus_histogram) % APUS_CACHE_LINE == 0, "two writers share no line");
+
+// Where a counter and a hop lie. For languages that see a C array as a tuple.
+static inline uint64_t* apus_counters_hot(apus_counters* counters, uint32_t counter) {
+    return &counters->hot[counter];
+}
+static inline uint64_t* apus_counters_decide(apus_counters* counters, uint32_t counter) {
+    return &counters->decide[counter];
+}
+static inline apus_histogram* apus_counters_hop(apus_counters* counters, uint32_t hop) {
+    return &counters->hops[hop];
+}
 
 // The word's one writer only.
 static inline void apus_count(uint64_t* counter, uint64_t amount) {

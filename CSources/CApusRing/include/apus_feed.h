@@ -14,10 +14,11 @@
 
 #define APUS_EVENT_WORDS (sizeof(apus_event) / sizeof(uint64_t))
 
+// Swift imports no over-aligned record: whoever gives the memory aligns it to a cache line (the mappings are whole pages).
 typedef struct apus_feed_slot {
     uint64_t sequence;
     uint64_t words[APUS_EVENT_WORDS];
-} __attribute__((aligned(APUS_CACHE_LINE))) apus_feed_slot;
+} apus_feed_slot;
 
 _Static_assert(sizeof(apus_feed_slot) == APUS_CACHE_LINE, "one event moves one cache line");
 

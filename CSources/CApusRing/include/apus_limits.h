@@ -68,7 +68,7 @@
 // Histogram resolution: 2^6 steps for each power of two (1.6 %), up to 2^40 ns (18 minutes).
 #define APUS_HISTOGRAM_STEP_BITS 6u
 #define APUS_HISTOGRAM_RANGE_BITS 40u
-#define APUS_HISTOGRAM_BUCKETS ((APUS_HISTOGRAM_RANGE_BITS - APUS_HISTOGRAM_STEP_BITS + 1u) << APUS_HISTOGRAM_STEP_BITS)
+#define APUS_HISTOGRAM_BUCKETS 2240u // a plain number, so that Swift sees it; asserted in apus_counters.h
 
 _Static_assert((APUS_FEED_SLOTS_DEFAULT & (APUS_FEED_SLOTS_DEFAULT - 1)) == 0, "a ring's size is a power of two");
 _Static_assert((APUS_ORDER_SLOTS & (APUS_ORDER_SLOTS - 1)) == 0, "a ring's size is a power of two");

@@ -13,6 +13,7 @@
 
 #define APUS_QUEUE_ELEMENT 128u
 
+// Swift imports no over-aligned record: whoever gives the memory aligns it to a cache line (the mappings are whole pages).
 typedef struct apus_queue {
     uint64_t head; // producer's line
     uint64_t seen_tail;
@@ -24,7 +25,7 @@ typedef struct apus_queue {
     uint64_t mask; // never written after the start
     uint64_t constant_padding[7];
     uint8_t elements[]; // APUS_QUEUE_ELEMENT bytes each
-} __attribute__((aligned(APUS_CACHE_LINE))) apus_queue;
+} apus_queue;
 
 _Static_assert(offsetof(apus_queue, tail) == 64, "producer and consumer write different lines");
 _Static_assert(offsetof(apus_queue, mask) == 128, "what never changes shares no line with what does");
