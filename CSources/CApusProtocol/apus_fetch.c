@@ -19,7 +19,7 @@
 //   Invariants
 //   - Requests lie in slots[head, tail) in order of submission; the oldest is the one in flight.
 //   - `error` is not 0 while the oldest request's failure is final and not yet reported.
-//   - tx is empty in READY, so that tx_total tells in IN_FLIGHT whether any byte of the request was written.
+//   - tx is empty except in IN_FLIGHT, so that tx_total tells in IN_FLIGHT whether any byte of the request was written.
 
 void apus_fetch_config_default(apus_fetch_config* config) {
     const uint64_t millisecond = 1000000u, second = 1000 * millisecond;
@@ -107,7 +107,9 @@ static void settle(apus_fetch* fetch, uint64_t now_ns) {
     enter(fetch, again ? APUS_FETCH_WAITING : APUS_FETCH_IDLE, now_ns);
 }
 
+// What has not been written by now must never be: the request counts as not sent and may go out again elsewhere.
 static void close_channel(apus_fetch* fetch, uint64_t now_ns) {
+    fetch->channel->tx.start = fetch->channel->tx.end = 0;
     apus_channel_close(fetch->channel);
     if (apus_channel_ended(fetch->channel))
         settle(fetch, now_ns);
