@@ -1,11 +1,12 @@
 // What the parts of the shell share. Everything here belongs to the hot thread unless a field says otherwise.
 //
-//   wire.c       the turn: sessions, commands, time, the end
-//   wire_run.c   making and freeing, threads, sleeping, waking
-//   wire_open.c  a transport's way from a name to an open connection
-//   wire_tls.c   contexts, tickets, handshakes on the thread pool, verdicts in words
-//   wire_bio.c   the system calls that read, and what OpenSSL sees of them
-//   wire_io.c    the steady state: bytes in, bytes out, the end of a connection
+//   wire.c         the turn: sessions, commands, time, the end
+//   wire_run.c     making and freeing, threads, sleeping, waking
+//   wire_open.c    a transport's way from a name to an open connection
+//   wire_tls.c     contexts, tickets, handshakes on the thread pool, verdicts in words
+//   wire_bio.c     the system calls that read, and what OpenSSL sees of them
+//   wire_io.c      the steady state: bytes in, bytes out, the end of a connection
+//   wire_memory.c  OpenSSL's small blocks
 #ifndef APUS_WIRE_INTERNAL_H
 #define APUS_WIRE_INTERNAL_H
 

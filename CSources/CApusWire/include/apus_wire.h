@@ -145,4 +145,8 @@ typedef struct apus_wire_connection_info {
 // Returns 0, or -ENOENT when the channel is not of this shell.
 int apus_wire_channel_info(const apus_wire* wire, const apus_channel* channel, apus_wire_connection_info* info);
 
+// Whether OpenSSL takes memory from the heap for TLS records, because something in this program had used it before this
+// library was loaded. For `doctor`. Any thread.
+bool apus_wire_tls_allocates(void);
+
 #endif
