@@ -27,7 +27,8 @@ package struct ConfigurationFile {
     private init(path: String, schema: [ConfigurationField]) {
         self.path = path
         fields = Dictionary(uniqueKeysWithValues: schema.map { ($0.key, $0) })
-        sections = Set(schema.compactMap { $0.key.split(separator: ".").first.map(String.init) }).subtracting(fields.keys)
+        sections = Set(schema.compactMap { $0.key.split(separator: ".").first.map(String.init) }).subtracting(
+            fields.keys)
     }
 
     private func compose(_ text: String) throws(ConfigurationError) -> Node? {
@@ -85,7 +86,9 @@ package struct ConfigurationFile {
             let found = if case .sequence = node { "a list" } else { "a section" }
             throw ConfigurationError(origin(node), key: key, "it must be \(kind.expectation), not \(found)")
         }
-        if isNull(node) { throw ConfigurationError(origin(node), key: key, "it has no value; expected \(kind.expectation)") }
+        if isNull(node) {
+            throw ConfigurationError(origin(node), key: key, "it has no value; expected \(kind.expectation)")
+        }
         if let refusal = kind.refusal(of: scalar.string) {
             throw ConfigurationError(origin(node), key: key, refusal)
         }
@@ -121,7 +124,8 @@ package struct ConfigurationFile {
             return at(mark, problem)
         case .duplicatedKeysInMapping(let names, let context):
             let origin = ConfigurationOrigin.file(path: path, line: context.mark.line)
-            return ConfigurationError(origin, key: names.first ?? "", "the key is written more than once; this is the first")
+            return ConfigurationError(
+                origin, key: names.first ?? "", "the key is written more than once; this is the first")
         case .reader(let problem, let offset, _, let text):
             let line = 1 + text.prefix(offset ?? 0).filter(\.isNewline).count
             return ConfigurationError(.file(path: path, line: line), key: "", problem)

@@ -41,23 +41,41 @@ private let venueFields = [
         .scalar("loopback"), "Where to trade; loopback starts a simulated venue inside this process"),
     ConfigurationField("venue.symbols", .list, .list(["BTCUSDT"]), "Instruments, as the venue names them"),
     ConfigurationField("venue.rest", .text, nil, "REST address, https://host[:port]; default: the venue's own"),
-    ConfigurationField("venue.stream", .text, nil, "Market stream address, wss://host[:port][/path]; default: the venue's own"),
-    ConfigurationField("venue.user", .text, nil, "User stream address, wss://host[:port][/path]; default: the venue's own"),
-    ConfigurationField("venue.orders", .text, nil, "WebSocket API address, wss://host[:port]/path; default: the venue's own"),
+    ConfigurationField(
+        "venue.stream", .text, nil, "Market stream address, wss://host[:port][/path]; default: the venue's own"),
+    ConfigurationField(
+        "venue.user", .text, nil, "User stream address, wss://host[:port][/path]; default: the venue's own"),
+    ConfigurationField(
+        "venue.orders", .text, nil, "WebSocket API address, wss://host[:port]/path; default: the venue's own"),
     ConfigurationField("venue.tls.ca_file", .text, nil, "Certificates to trust in place of the system's, PEM"),
     ConfigurationField(
-        "venue.seed", .integer(0...Int.max), .scalar("1"), "Loopback venue: what its other participants do follows from it"),
+        "venue.seed", .integer(0...Int.max), .scalar("1"),
+        "Loopback venue: what its other participants do follows from it"),
     ConfigurationField(
         "venue.speed", .choice(["still", "calm", "real", "brisk", "fast"]), .scalar("real"),
         "Loopback venue: how busy its market is"),
 ]
 
 private let strategyFields = [
-    ConfigurationField("strategy.name", .text, .scalar("market-maker"), "Which strategy trades; apus strategies lists them"),
+    ConfigurationField("strategy.name", .text, nil, "Which strategy trades; default: the program's first"),
     ConfigurationField("strategy.parameters", .table, .table([]), "Its parameters by name"),
 ]
 
-private let riskFields: [ConfigurationField] = []
+// No built-in values here: the risk gate has its own, and what nobody sets stays with it.
+private let riskFields = [
+    ConfigurationField("risk.max_order_notional", .decimal, nil, "Quote value of one order"),
+    ConfigurationField(
+        "risk.max_position_notional", .decimal, nil, "Quote value of a position with all open orders of one side filled"
+    ),
+    ConfigurationField("risk.max_order_quantity", .decimal, nil, "Quantity of one order"),
+    ConfigurationField(
+        "risk.max_position", .decimal, nil, "Quantity of a position with all open orders of one side filled"),
+    ConfigurationField(
+        "risk.price_band_ppm", .integer(0...1_000_000), nil, "How far outside the touch a price may be, in millionths"),
+    ConfigurationField("risk.max_open_orders", .integer(0...1000), nil, "Open orders of all instruments together"),
+    ConfigurationField("risk.orders_per_second", .integer(1...100_000), nil, "New and changed orders in a second"),
+    ConfigurationField("risk.order_burst", .integer(1...100_000), nil, "New and changed orders at once"),
+]
 
 private let recordFields = [
     ConfigurationField("record.path", .text, nil, "File to which everything that the sockets receive is written")

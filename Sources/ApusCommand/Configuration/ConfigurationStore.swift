@@ -52,11 +52,14 @@ package struct ConfigurationStore: Sendable {
         settings[key] = Setting(value: .table(merged), origin: origin)
     }
 
-    private mutating func assign(_ text: String, to key: String, origin: ConfigurationOrigin) throws(ConfigurationError) {
+    private mutating func assign(_ text: String, to key: String, origin: ConfigurationOrigin) throws(ConfigurationError)
+    {
         if let field = schema.first(where: { $0.key == key }), field.kind != .table {
             if field.kind == .list {
                 let items = text.split(separator: ",").map(trimmed).filter { !$0.isEmpty }
-                if items.isEmpty { throw ConfigurationError(origin, key: key, "it is empty; expected names with commas between") }
+                if items.isEmpty {
+                    throw ConfigurationError(origin, key: key, "it is empty; expected names with commas between")
+                }
                 merge(.list(items), at: key, from: origin)
             } else if let refusal = field.kind.refusal(of: text) {
                 throw ConfigurationError(origin, key: key, refusal)
@@ -98,7 +101,8 @@ package struct ConfigurationStore: Sendable {
         }
         let key = trimmed(assignment[..<equals])
         try assign(
-            trimmed(assignment[assignment.index(after: equals)...]), to: key, origin: .commandLine(flag: "--set \(key)"))
+            trimmed(assignment[assignment.index(after: equals)...]), to: key, origin: .commandLine(flag: "--set \(key)")
+        )
     }
 }
 

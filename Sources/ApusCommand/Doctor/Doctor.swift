@@ -129,7 +129,8 @@ package struct Doctor: Sendable {
         let lines = (machine.text("/proc/swaps") ?? "").split(separator: "\n").dropFirst()
         if lines.isEmpty { return Finding("swap", "off") }
         return Finding(
-            "swap", "\(lines.count) in use", .warn, why: "a page that was swapped out costs milliseconds when it is touched",
+            "swap", "\(lines.count) in use", .warn,
+            why: "a page that was swapped out costs milliseconds when it is touched",
             mend: "swapoff -a, or raise the memlock limit so that the engine's pages are locked")
     }
 
@@ -137,7 +138,8 @@ package struct Doctor: Sendable {
         let value = bytes(machine.lockedMemoryLimit) + ", wanted \(bytes(mappedBytes))"
         if machine.lockedMemoryLimit >= mappedBytes { return Finding("locked memory limit", value) }
         return Finding(
-            "locked memory limit", value, .warn, why: "the shared pages cannot be locked, and may be moved or swapped out",
+            "locked memory limit", value, .warn,
+            why: "the shared pages cannot be locked, and may be moved or swapped out",
             mend: "ulimit -l unlimited, or LimitMEMLOCK=infinity in the service's unit")
     }
 
@@ -173,13 +175,15 @@ package struct Doctor: Sendable {
         if machine.stampsSockets { return Finding("kernel receive stamps", "available") }
         return Finding(
             "kernel receive stamps", "not available", .warn,
-            why: "the time between the network card and the engine cannot be seen", mend: "use a kernel with SO_TIMESTAMPNS")
+            why: "the time between the network card and the engine cannot be seen",
+            mend: "use a kernel with SO_TIMESTAMPNS")
     }
 
     private func busyPoll() -> Finding {
         let value = machine.line("/proc/sys/net/core/busy_poll") ?? "not supported"
         if value != "0" { return Finding("busy polling", value) }
-        return Finding("busy polling", "off: with a real network card, sysctl net.core.busy_poll=50 saves its interrupt")
+        return Finding(
+            "busy polling", "off: with a real network card, sysctl net.core.busy_poll=50 saves its interrupt")
     }
 
     private func library(_ library: Machine.Library) -> Finding {

@@ -95,9 +95,10 @@ private func findLibraries() -> [Machine.Library] {
 
 // Only a jemalloc that this process is linked to counts: loading it later would change nothing.
 private func allocatorVersion() -> String? {
-    typealias Control = @convention(c) (
-        UnsafePointer<CChar>, UnsafeMutableRawPointer?, UnsafeMutablePointer<Int>?, UnsafeMutableRawPointer?, Int
-    ) -> Int32
+    typealias Control =
+        @convention(c) (
+            UnsafePointer<CChar>, UnsafeMutableRawPointer?, UnsafeMutablePointer<Int>?, UnsafeMutableRawPointer?, Int
+        ) -> Int32
     guard let found = dlsym(nil, "mallctl") else { return nil }
     var text: UnsafePointer<CChar>?
     var size = MemoryLayout<UnsafePointer<CChar>?>.size

@@ -54,8 +54,10 @@ package final class EngineMonitor {
         case EPROTOTYPE:
             .init(
                 ExitStatus.unavailable,
-                "the engine \(name) uses another layout version than this program (\(APUS_LAYOUT_VERSION)); use the apus it was built with")
-        default: .init(ExitStatus.unavailable, "cannot attach to /dev/shm/\(name): \(String(cString: strerror(-result)))")
+                "the engine \(name) uses another layout version than this program (\(APUS_LAYOUT_VERSION)); use the apus it was built with"
+            )
+        default:
+            .init(ExitStatus.unavailable, "cannot attach to /dev/shm/\(name): \(String(cString: strerror(-result)))")
         }
     }
 

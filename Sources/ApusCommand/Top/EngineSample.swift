@@ -62,7 +62,8 @@ package struct EngineSample: Sendable {
 /// Names of the hot thread's counters, in the order of `apus_hot_counter`.
 package let hotCounterNames = [
     "frames", "bytes", "events", "depth_applied", "unknown", "decode_errors", "gaps", "resyncs", "reconnects",
-    "ticker_equal", "ticker_compared", "hash_equal", "hash_compared", "orders_sent", "orders_refused", "reports", "turns",
+    "ticker_equal", "ticker_compared", "hash_equal", "hash_compared", "orders_sent", "orders_refused", "reports",
+    "turns",
     "clock_skew", "arena_bytes",
 ]
 
@@ -87,7 +88,8 @@ extension EngineSample {
             ("hops", .object(hops.map { ($0.name, $0.json) })), ("books", .array(books.map(\.json))),
             (
                 "connections",
-                .array(connections.map { .object([("number", .integer(Int64($0.number))), ("state", .string($0.state))]) })
+                .array(
+                    connections.map { .object([("number", .integer(Int64($0.number))), ("state", .string($0.state))]) })
             ),
         ])
     }
@@ -110,7 +112,8 @@ extension EngineSample.Book {
         }
         return .object([
             ("instrument", .string(symbol)), ("venue", .string(venue)), ("state", .string(state)),
-            ("levels", .array([.unsigned(totalBids), .unsigned(totalAsks)])), ("bids", rows(bids)), ("asks", rows(asks)),
+            ("levels", .array([.unsigned(totalBids), .unsigned(totalAsks)])), ("bids", rows(bids)),
+            ("asks", rows(asks)),
             ("update_id", .unsigned(updateID)), ("age_ns", .unsigned(ageNanoseconds)), ("torn", .bool(torn)),
         ])
     }

@@ -10,7 +10,8 @@ package struct TopView {
 
     /// The whole view. `depth` levels a side of each book are shown.
     package func lines(depth: Int) -> [StyledLine] {
-        [heading(), activity(), losses(), connections(), StyledLine()] + hopTable(sample.hops) + [StyledLine()] + books(depth)
+        [heading(), activity(), losses(), connections(), StyledLine()] + hopTable(sample.hops) + [StyledLine()]
+            + books(depth)
     }
 
     private func heading() -> StyledLine {
@@ -84,7 +85,9 @@ package func bookLadder(_ book: EngineSample.Book, depth: Int) -> [StyledLine] {
     var title = StyledLine(shortened(book.symbol), .strong)
     title.add(" \(book.venue)  ")
     title.add(book.state, book.state == "live" ? .good : .warning)
-    title.add("  levels \(book.totalBids) x \(book.totalAsks)  update \(book.updateID)  age \(durationText(book.ageNanoseconds))")
+    title.add(
+        "  levels \(book.totalBids) x \(book.totalAsks)  update \(book.updateID)  age \(durationText(book.ageNanoseconds))"
+    )
     var lines = [title]
     for row in 0..<min(depth, max(book.bids.count, book.asks.count)) {
         var line = StyledLine()

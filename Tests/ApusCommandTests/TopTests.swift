@@ -1,0 +1,155 @@
+import CApusRing
+import Glibc
+import Testing
+
+@testable import ApusCommand
+
+/// A public mapping as an engine would make it, with one book of two levels a side.
+private final class MadeEngine {
+    var view = apus_public()
+    let name: String
+
+    init(_ label: String) throws {
+        name = "apus-test-\(label)-\(getpid())"
+        let result = name.withCString { text in
+            var config = apus_public_config(name: text, feed_slots: 64, instruments: 4, board_depth: 3)
+            return apus_public_create(&view, &config)
+        }
+        try #require(result == 0)
+    }
+
+    deinit { apus_public_close(&view) }
+
+    func addBook() {
+        let entry = view.directory!
+        withUnsafeMutableBytes(of: &entry.pointee.symbol) { $0.copyBytes(from: "BTCUSDT".utf8) }
+        withUnsafeMutableBytes(of: &entry.pointee.venue) { $0.copyBytes(from: "binance-usdm".utf8) }
+        entry.pointee.price_decimals = 2
+        entry.pointee.quantity_decimals = 3
+        entry.pointee.ready = 1
+        view.header.pointee.instrument_count = 1
+        var header = apus_board_header()
+        header.update_id = 77
+        header.publish_ns = apus_clock_monotonic()
+        (header.bids, header.asks, header.total_bids, header.total_asks) = (2, 1, 1200, 900)
+        header.state = APUS_STATE_LIVE.rawValue
+        let bids = [apus_level(price: 6_180_010, quantity: 1500), apus_level(price: 6_180_000, quantity: 7)]
+        let asks = [apus_level(price: 6_180_020, quantity: 42)]
+        apus_board_write(&view.board, 0, &header, bids, asks)
+    }
+
+    func publish(connection: UInt16, state: apus_connection_state) {
+        var writer = apus_public_writer(&view)
+        var event = apus_event()
+        event.kind = UInt8(APUS_EVENT_CONNECTION.rawValue)
+        event.instrument = connection
+        event.flags = UInt8(state.rawValue)
+        _ = apus_feed_publish(&writer, &event)
+    }
+
+    func count(_ index: Int, _ amount: UInt64) {
+        apus_count(UnsafeMutableRawPointer(view.counters!).assumingMemoryBound(to: UInt64.self) + index, amount)
+    }
+
+    func record(hop: Int, nanoseconds: UInt64) {
+        let words = Int(APUS_HOT_COUNTERS.rawValue + APUS_DECIDE_COUNTERS.rawValue)
+        let base = UnsafeMutableRawPointer(view.counters!) + words * 8
+        apus_histogram_record(base.assumingMemoryBound(to: apus_histogram.self) + hop, nanoseconds)
+    }
+}
+
+@Suite struct TopTests {
+    @Test func showsABook() throws {
+        let engine = try MadeEngine("book")
+        engine.addBook()
+        let sample = try EngineMonitor(attachingTo: engine.name).sample(levels: 10)
+        let book = try #require(sample.books.first)
+        #expect(book.symbol == "BTCUSDT" && book.venue == "binance-usdm" && book.state == "live")
+        #expect(
+            book.bids == [.init(price: "61800.10", quantity: "1.500"), .init(price: "61800.00", quantity: "0.007")])
+        #expect(book.asks == [.init(price: "61800.20", quantity: "0.042")])
+        let text = TopView(sample, previous: nil).lines(depth: 5).map(\.plain).joined(separator: "\n")
+        #expect(text.contains("alive"))
+        #expect(text.contains("levels 1200 x 900  update 77"))
+        #expect(text.contains("61800.10   61800.20"))
+    }
+
+    @Test func countersAndHopsHaveTheirNames() throws {
+        #expect(hotCounterNames.count == Int(APUS_COUNT_ARENA_BYTES.rawValue) + 1)
+        #expect(decideCounterNames.count == Int(APUS_COUNT_DECIDE_TURNS.rawValue) + 1)
+        #expect(hopNames.count == Int(APUS_HOP_SENT_ANSWER.rawValue) + 1)
+        let engine = try MadeEngine("counters")
+        engine.count(Int(APUS_COUNT_GAPS.rawValue), 3)
+        engine.count(Int(APUS_HOT_COUNTERS.rawValue + APUS_COUNT_EVENTS_LOST.rawValue), 12_345)
+        for value in [100, 200, 300] as [UInt64] {
+            engine.record(hop: Int(APUS_HOP_PUBLISH_DECIDE.rawValue), nanoseconds: value)
+        }
+        let sample = try EngineMonitor(attachingTo: engine.name).sample(levels: 1)
+        #expect(sample.counter("gaps") == 3)
+        #expect(sample.counter("events_lost") == 12_345)
+        let hop = try #require(sample.hops.first { $0.name == "publish_decide" })
+        #expect(hop.count == 3 && hop.maximum == 300)
+        #expect((200...203).contains(hop.p50) && (300...305).contains(hop.p999))
+        let text = TopView(sample, previous: nil).lines(depth: 1).map(\.plain).joined(separator: "\n")
+        #expect(text.contains("lost 12,345") && text.contains("publish_decide"))
+        #expect(!text.contains("order_sent"))
+    }
+
+    @Test func ratesNeedTwoLooks() throws {
+        let engine = try MadeEngine("rates")
+        let monitor = try EngineMonitor(attachingTo: engine.name)
+        let first = monitor.sample(levels: 1)
+        engine.count(Int(APUS_COUNT_FRAMES.rawValue), 1_000_000)
+        let second = monitor.sample(levels: 1)
+        #expect(TopView(second, previous: nil).lines(depth: 1)[1].plain.contains("frames 1,000,000 "))
+        #expect(TopView(second, previous: first).lines(depth: 1)[1].plain.contains("/s)"))
+    }
+
+    @Test func connectionsFollowTheEvents() throws {
+        let engine = try MadeEngine("connections")
+        engine.publish(connection: 2, state: APUS_CONNECTION_CONNECTING)
+        engine.publish(connection: 2, state: APUS_CONNECTION_UP)
+        let monitor = try EngineMonitor(attachingTo: engine.name)
+        #expect(monitor.sample(levels: 1).connections.map(\.state) == ["up"])
+        engine.publish(connection: 2, state: APUS_CONNECTION_DOWN)
+        #expect(monitor.sample(levels: 1).connections.map(\.state) == ["down"])
+    }
+
+    @Test func noticesHowTheWriterEnded() throws {
+        let engine = try MadeEngine("life")
+        let monitor = try EngineMonitor(attachingTo: engine.name)
+        #expect(monitor.sample(levels: 1).life == .alive)
+        #expect(EngineMonitor.engines().contains { $0.name == engine.name && $0.life == .alive })
+        engine.view.header.pointee.heartbeat_ns = apus_clock_monotonic() - 5_000_000_000
+        #expect(monitor.sample(levels: 1).life == .stalled)
+        engine.view.header.pointee.writer_start_ticks += 1
+        #expect(monitor.sample(levels: 1).life == .dead)
+        apus_public_close(&engine.view)
+        #expect(monitor.sample(levels: 1).life == .closed)
+    }
+
+    @Test func aMissingEngineIsNamed() throws {
+        let error = #expect(throws: CommandFailure.self) { try EngineMonitor(attachingTo: "apus-test-nobody") }
+        #expect(error?.status == ExitStatus.unavailable)
+        #expect(error?.description.contains("apus-test-nobody") == true)
+    }
+
+    @Test func anotherFileIsNoEngine() throws {
+        let path = "/dev/shm/apus-test-noise-\(getpid())"
+        try Files.create(path, String(repeating: "noise ", count: 2000))
+        defer { unlink(path) }
+        let error = #expect(throws: CommandFailure.self) {
+            try EngineMonitor(attachingTo: path.replacing("/dev/shm/", with: ""))
+        }
+        #expect(error?.description.contains("not an engine") == true)
+    }
+
+    @Test func aTornEntryIsSaidToBeTorn() throws {
+        let engine = try MadeEngine("torn")
+        engine.addBook()
+        apus_board_entry(&engine.view.board, 0).pointee.sequence += 1
+        let sample = try EngineMonitor(attachingTo: engine.name).sample(levels: 1)
+        #expect(sample.books.first?.state == "torn")
+        #expect(sample.json.description.contains("\"torn\":true"))
+    }
+}
