@@ -1,0 +1,146 @@
+// Polymarket's market data: from frames to proven books.
+//
+// Two layers. `apus_polymarket_market` takes whole frames and knows nothing of connections: replay, fuzzers and tests use it
+// as it is. `apus_polymarket_session` puts it on as many stream links as the tokens need.
+//
+// An instrument is an outcome token (its symbol is the asset_id). The venue has no sequence numbers; the hash of the whole
+// book is the only proof of continuity. How it is made, and when a book is published, is said in polymarket_market.c.
+#ifndef APUS_POLYMARKET_H
+#define APUS_POLYMARKET_H
+
+#include "apus_fetch.h"
+#include "apus_link.h"
+#include "apus_market.h"
+#include "apus_polymarket_decode.h"
+#include "apus_session.h"
+
+// MARK: messages
+
+// Prices that trades of a market may have been made at, as far as its batches tell; the oldest give way.
+#define APUS_POLYMARKET_CANDIDATES 32u
+
+typedef struct apus_polymarket_price {
+    uint8_t text[APUS_POLYMARKET_NUMBER_BYTES];
+    uint8_t length;
+} apus_polymarket_price;
+
+// A market: what its two tokens share.
+typedef struct apus_polymarket_condition {
+    apus_polymarket_pair pair; // first: the decoder's view
+    struct apus_polymarket_condition* next;
+    uint64_t price_ms;         // the venue's time of last_trade_price
+    uint64_t batch_ms;         // the venue's time of the open batch
+    uint64_t batch_until_ns;   // when an unproven batch is no longer waited for
+    uint32_t candidate_count;  // ever taken since the price was last known
+    uint32_t batch_candidates; // candidate_count when the open batch began
+    bool batch_open;
+    apus_polymarket_price last_trade_price; // length 0: not known
+    apus_polymarket_price candidates[APUS_POLYMARKET_CANDIDATES];
+} apus_polymarket_condition;
+
+// The texts of a level whose values do not lead back to them.
+typedef struct apus_polymarket_odd {
+    int64_t price;
+    uint8_t side;
+    apus_polymarket_price price_text;
+    apus_polymarket_price size_text;
+} apus_polymarket_odd;
+
+// A SHA-1 in progress (the layout is libcrypto's; polymarket_hash.h looks inside).
+typedef struct apus_polymarket_sha1 {
+    uint64_t words[12];
+} apus_polymarket_sha1;
+
+enum apus_polymarket_batch {
+    APUS_POLYMARKET_BATCH_NONE = 0,   // nothing of the token in the market's open batch
+    APUS_POLYMARKET_BATCH_HELD = 1,   // changed and not proven yet: not published
+    APUS_POLYMARKET_BATCH_PROVEN = 2, // the hash agreed after the newest change: published
+};
+
+// The venue's part of a book.
+typedef struct apus_polymarket_proof {
+    apus_polymarket_condition* condition; // NULL until the first message that names both
+    apus_polymarket_price tick_size;
+    apus_polymarket_price min_order_size;
+    uint8_t hash[APUS_POLYMARKET_HASH_BYTES]; // the newest one of the batch
+    uint8_t pending_hash[APUS_POLYMARKET_HASH_BYTES];
+    uint8_t batch; // apus_polymarket_batch
+    bool has_hash;
+    bool neg_risk;
+    bool has_book;        // a whole book was taken, changes are applied to it
+    bool reduced;         // the batch took something away: there may have been a trade
+    bool wants_snapshot;  // the session must ask for a new book
+    uint32_t pending;     // batches and books whose proof waits for the last trade price
+    uint64_t pending_ms;  // the venue's time of the newest of them
+    uint64_t pending_until_ns;
+    uint64_t damage_seen; // unreadable frames when the book was last proven
+    apus_polymarket_sha1 tried;   // of the newest attempt: everything up to the last trade price
+    apus_polymarket_sha1 waiting; // the same of the newest pending proof
+    apus_polymarket_odd* odd;     // sorted by side and price
+    uint32_t odd_count;
+    uint32_t odd_capacity;
+} apus_polymarket_proof;
+
+typedef struct apus_polymarket_market {
+    apus_market* market;
+    apus_polymarket_decoder decoder;
+    apus_polymarket_message last; // the newest object, also one that failed: fault and error_offset
+    apus_polymarket_condition* conditions;
+    uint8_t* text;          // where the canonical text of a book is written, from the arena
+    uint64_t text_capacity; // bytes
+    uint64_t batch_hold_ns;    // how long a batch that is not proven is waited for
+    uint64_t proof_timeout_ns; // how long a proof may be pending
+    uint64_t deadline_ns;      // no batch and no proof runs out before this
+    uint64_t damage;           // frames that could be read neither wholly nor for whom they were
+    uint64_t controls;         // PONG, NO NEW ASSETS
+    uint64_t pongs;
+} apus_polymarket_market;
+
+#define APUS_POLYMARKET_BATCH_HOLD_NS 250000000ull
+#define APUS_POLYMARKET_PROOF_TIMEOUT_NS 10000000000ull
+// Levels of one message: 9,999 prices of the finest tick on two sides.
+#define APUS_POLYMARKET_LEVELS_MAX 20480u
+
+// `levels` has room for level_capacity levels and stays the caller's; tables come from the market's arena. Returns 0 or -ENOMEM.
+int apus_polymarket_market_init(apus_polymarket_market* polymarket, apus_market* market, apus_polymarket_level* levels,
+                                uint32_t level_capacity);
+
+// Opens a token of the table: SYNCING until its first proven book. min_order_size "5", neg_risk false, the instrument's own tick.
+// NULL: the arena is full.
+apus_market_book* apus_polymarket_market_open(apus_polymarket_market* polymarket, uint16_t instrument);
+
+// What the hash needs and the stream does not tell. Returns 0, -ENOENT for a token that is not open, -EINVAL for a text that is
+// no decimal or too long. The text is copied.
+int apus_polymarket_market_configure(apus_polymarket_market* polymarket, uint16_t instrument, const char* min_order_size,
+                                     bool neg_risk);
+
+void apus_polymarket_market_drop(apus_polymarket_market* polymarket, uint16_t instrument);
+
+static inline apus_polymarket_proof* apus_polymarket_proof_of(const apus_market_book* book) {
+    return book->venue;
+}
+
+// Takes one frame (an object, an array of them, or a control text) with APUS_PADDING readable bytes behind it. Times are
+// monotonic; kernel_ns 0: unknown. Returns 0, or the decoder's negative errno: the frame was counted and changed no level of any
+// book (see polymarket->last); books it may have been for are STALE.
+int apus_polymarket_market_message(apus_polymarket_market* polymarket, const uint8_t* bytes, size_t length,
+                                   uint64_t receive_ns, uint64_t kernel_ns);
+
+// Ends batches that were waited for long enough, and proofs that did not come. Cheap before the deadline.
+void apus_polymarket_market_tick(apus_polymarket_market* polymarket, uint64_t now_ns);
+
+// When the next tick has something to do at the earliest; UINT64_MAX for never.
+static inline uint64_t apus_polymarket_market_deadline(const apus_polymarket_market* polymarket) {
+    return polymarket->deadline_ns;
+}
+
+// Ends every open batch: the recording is at its end.
+void apus_polymarket_market_flush(apus_polymarket_market* polymarket);
+
+// The book of one token is to be taken as lost, for this reason: STALE, and a new one is wanted.
+void apus_polymarket_market_void(apus_polymarket_market* polymarket, uint16_t instrument, uint8_t reason);
+
+// The connection is gone: every open book becomes STALE for `reason`.
+void apus_polymarket_market_lost(apus_polymarket_market* polymarket, uint8_t reason);
+
+#endif

@@ -1,0 +1,56 @@
+// What the parts of Polymarket's decoder share. Internal.
+#ifndef POLYMARKET_DECODE_H
+#define POLYMARKET_DECODE_H
+
+#include "apus_polymarket_decode.h"
+
+#include <string.h>
+
+// The market with this id, or NULL. Ids differ in the eight characters behind "0x".
+static inline apus_polymarket_pair* apus_polymarket_find(const apus_polymarket_decoder* decoder, const uint8_t* id) {
+    uint64_t key, word, difference;
+    memcpy(&key, id + 2, 8);
+    for (uint64_t at = (key * 0x9E3779B97F4A7C15u) >> 32;; at++) {
+        apus_polymarket_pair* pair = decoder->pairs[at & decoder->pair_mask];
+        if (pair == NULL) return NULL;
+        difference = 0;
+        for (size_t i = 0; i + 8 <= APUS_POLYMARKET_ID_BYTES; i += 8) {
+            memcpy(&key, id + i, 8);
+            memcpy(&word, pair->id + i, 8);
+            difference |= key ^ word;
+        }
+        memcpy(&key, id + APUS_POLYMARKET_ID_BYTES - 8, 8);
+        memcpy(&word, pair->id + APUS_POLYMARKET_ID_BYTES - 8, 8);
+        if ((difference | (key ^ word)) == 0) return pair;
+    }
+}
+
+// Reads a whole frame, bytes[0, length), as one price_change of a known market in the venue's own writing. Returns false when it
+// is anything else: nothing was counted then, and *message means nothing.
+bool apus_polymarket_fast(apus_polymarket_decoder* decoder, const uint8_t* bytes, size_t length,
+                          apus_polymarket_message* message);
+
+// Reads one object, bytes[start, end), by the JSON scanner. Returns 0 or a negative errno.
+int apus_polymarket_general(apus_polymarket_decoder* decoder, const uint8_t* bytes, size_t start, size_t end,
+                            apus_polymarket_message* message);
+
+// Whether a decimal text is the one that its value leads back to: no superfluous zero, no sign, no exponent.
+static inline bool apus_polymarket_canonical(const uint8_t* text, size_t length) {
+    bool fraction = false;
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] == '.') {
+            fraction = true;
+        } else if (text[i] < '0' || text[i] > '9') {
+            return false;
+        }
+    }
+    if (text[0] == '.' || (text[0] == '0' && length > 1 && text[1] != '.')) return false;
+    return !fraction || (text[length - 1] != '0' && text[length - 1] != '.');
+}
+
+// Reads levels written exactly as {"price":"0.01","size":"5"}, separated by single commas, from bytes[at, end), which is the inside
+// of an array. Returns how many, or -1 when anything stands there in another way or there are more than `capacity`.
+int64_t apus_polymarket_levels(const apus_polymarket_decoder* decoder, const uint8_t* bytes, size_t at, size_t end,
+                               const apus_instrument* instrument, apus_polymarket_level* levels, uint32_t capacity);
+
+#endif
