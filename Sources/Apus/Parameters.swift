@@ -117,6 +117,26 @@ public struct Parameters: Sendable {
         }
     }
 
+    /// The instrument of that name; an empty text means the engine's first.
+    public func instrument(_ key: String, _ context: Context) throws(ParameterError) -> Instrument {
+        let symbol = try text(key)
+        if let found = symbol.isEmpty ? context.instruments.first : context.instrument(symbol) { return found }
+        let known = context.instruments.prefix(20).map(\.symbol).joined(separator: ", ")
+        throw ParameterError(key: key, reason: "\"\(symbol)\" is no instrument of this engine; there are: \(known)")
+    }
+
+    /// A quantity of that instrument: a positive whole number of its lots.
+    public func quantity(_ key: String, of instrument: Instrument) throws(ParameterError) -> Quantity {
+        let value = try decimal(key)
+        guard let quantity = try? instrument.quantity(value), quantity > .zero, quantity.isMultiple(of: instrument.lot)
+        else {
+            let lot = instrument.text(instrument.lot)
+            throw ParameterError(
+                key: key, reason: "\(value) is no positive multiple of \(instrument.symbol)'s lot, \(lot)")
+        }
+        return quantity
+    }
+
     /// A finite number, within bounds.
     public func real(
         _ key: String, in range: ClosedRange<Double> = -.greatestFiniteMagnitude ... .greatestFiniteMagnitude
@@ -152,6 +172,7 @@ public struct Parameters: Sendable {
             default: break
             }
         }
-        throw ParameterError(key: key, reason: "\"\(value)\" is no time; write a whole number and us, ms or s, as in 250ms")
+        throw ParameterError(
+            key: key, reason: "\"\(value)\" is no time; write a whole number and us, ms or s, as in 250ms")
     }
 }

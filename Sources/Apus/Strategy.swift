@@ -19,8 +19,8 @@
 /// }
 /// ```
 public protocol Strategy: SendableMetatype {
-    /// Before anything else: look at instruments, set timers.
-    mutating func start(_ context: Context)
+    /// Before anything else: look up instruments, set timers. An error stops the program and is shown; `ParameterError` names the key.
+    mutating func start(_ context: Context) throws
     /// The touch or the depth of a book changed. Check `BookView.isLive` before trading on it.
     mutating func book(_ book: BookView, _ context: Context)
     /// The venue's own best bid and offer; often a little ahead of the book.
@@ -45,7 +45,7 @@ public protocol Strategy: SendableMetatype {
 
 extension Strategy {
     /// Does nothing.
-    public mutating func start(_ context: Context) {}
+    public mutating func start(_ context: Context) throws {}
     /// Does nothing.
     public mutating func book(_ book: BookView, _ context: Context) {}
     /// Does nothing.

@@ -1,7 +1,7 @@
 /// A strategy whose type the engine does not know. The methods are those of `Strategy`.
 package class AnyStrategyBox {
     package init() {}
-    package func start(_ context: Context) {}
+    package func start(_ context: Context) throws {}
     package func book(_ book: BookView, _ context: Context) {}
     package func ticker(_ touch: Touch, of instrument: Instrument, _ context: Context) {}
     package func trade(_ trade: Trade, _ context: Context) {}
@@ -28,7 +28,7 @@ package final class StrategyBox<S: Strategy>: AnyStrategyBox {
         strategy.deallocate()
     }
 
-    package override func start(_ context: Context) { strategy.pointee.start(context) }
+    package override func start(_ context: Context) throws { try strategy.pointee.start(context) }
     package override func book(_ book: BookView, _ context: Context) { strategy.pointee.book(book, context) }
     package override func ticker(_ touch: Touch, of instrument: Instrument, _ context: Context) {
         strategy.pointee.ticker(touch, of: instrument, context)

@@ -13,6 +13,8 @@ package struct InstrumentRecord {
     @usableFromInline package var state: BookState = .syncing
     @usableFromInline package var flags: UInt8 = 0
     package var needsResync = false
+    /// Book events below this number are older than what the board has shown.
+    package var knownBefore: UInt64 = 0
 
     @usableFromInline package var position = PositionLedger()
     package var openBuys: Int64 = 0
@@ -44,7 +46,8 @@ package struct InstrumentRecord {
         }
         try require(!definition.symbol.isEmpty, "symbol", "is empty")
         try require(
-            definition.symbol.utf8.count < Int(APUS_SYMBOL_BYTES), "symbol", "has more than \(APUS_SYMBOL_BYTES - 1) bytes")
+            definition.symbol.utf8.count < Int(APUS_SYMBOL_BYTES), "symbol",
+            "has more than \(APUS_SYMBOL_BYTES - 1) bytes")
         try require((0...18).contains(definition.priceDecimals), "priceDecimals", "must be 0 to 18")
         try require((0...18).contains(definition.quantityDecimals), "quantityDecimals", "must be 0 to 18")
         try require(
@@ -55,12 +58,12 @@ package struct InstrumentRecord {
         lot = try units(definition.lot, definition.quantityDecimals, "lot")
         try require(tick > 0, "tick", "must be positive")
         try require(lot > 0, "lot", "must be positive")
-        minQuantity = try definition.minQuantity.map { value throws(InstrumentError) in
-            try units(value, definition.quantityDecimals, "minQuantity")
-        } ?? lot
-        maxQuantity = try definition.maxQuantity.map { value throws(InstrumentError) in
-            try units(value, definition.quantityDecimals, "maxQuantity")
-        } ?? .max
+        let least = definition.minQuantity ?? definition.lot
+        minQuantity = try units(least, definition.quantityDecimals, "minQuantity")
+        maxQuantity = .max
+        if let most = definition.maxQuantity {
+            maxQuantity = try units(most, definition.quantityDecimals, "maxQuantity")
+        }
         try require(minQuantity >= 0 && minQuantity <= maxQuantity, "minQuantity", "must lie between 0 and maxQuantity")
         minNotional = definition.minNotional.map { Money($0) } ?? .zero
         priceDecimals = definition.priceDecimals

@@ -69,7 +69,8 @@ package struct PositionLedger: Equatable {
     package init() {}
 
     /// Takes in a fill of a positive quantity.
-    package mutating func apply(_ side: Side, price: Int64, quantity filled: Int64, fee: Int128, _ economics: Economics) {
+    package mutating func apply(_ side: Side, price: Int64, quantity filled: Int64, fee: Int128, _ economics: Economics)
+    {
         fees = (Money(atoms: fees) + Money(atoms: fee)).atoms
         if side == .buy { bought &+= filled } else { sold &+= filled }
         let reduces = quantity != 0 && (quantity > 0) != (side == .buy)

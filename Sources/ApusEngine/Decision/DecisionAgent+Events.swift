@@ -1,0 +1,158 @@
+internal import Apus
+internal import CApusRing
+
+extension DecisionAgent {
+    /// Reads the feed ring and tells the strategy.
+    func drainEvents() -> Int {
+        let state = self.state
+        var read = 0
+        loop: while read < configuration.eventBatch {
+            switch apus_feed_read(&state.pointee.reader, &state.pointee.event) {
+            case APUS_FEED_EVENT:
+                read += 1
+                dispatch(state.pointee.reader.next - 1)
+            case APUS_FEED_LAPPED:
+                lapped()
+                break loop  // the books come before the events that follow
+            default: break loop
+            }
+        }
+        guard read > 0 else { return 0 }
+        state.pointee.events &+= UInt64(read)
+        apus_count(apus_counters_decide(counters, APUS_COUNT_EVENTS_READ.rawValue), UInt64(read))
+        apus_count(apus_counters_decide(counters, APUS_COUNT_DECIDE_TURNS.rawValue), 1)
+        return read
+    }
+
+    @inline(__always)
+    private func dispatch(_ number: UInt64) {
+        let event = state.pointee.event
+        advance(event.publish_ns)
+        let start = beginDecision()
+        if start != 0 {
+            apus_histogram_record_signed(
+                apus_counters_hop(counters, APUS_HOP_PUBLISH_DECIDE.rawValue),
+                Int64(bitPattern: start &- event.publish_ns))
+        }
+        if UInt32(event.kind) == APUS_EVENT_CONNECTION.rawValue { return connection(event) }
+        guard Int(event.instrument) < table.count else {
+            state.pointee.strangers &+= 1
+            return
+        }
+        let record = table.records + Int(event.instrument)
+        switch UInt32(event.kind) {
+        case APUS_EVENT_BOOK.rawValue: book(event, number, record)
+        case APUS_EVENT_TICKER.rawValue:
+            record.pointee.ticker = touch(event)
+            box.ticker(record.pointee.ticker, of: Instrument(record), context)
+        case APUS_EVENT_TRADE.rawValue: trade(event, record)
+        case APUS_EVENT_BOOK_STATE.rawValue: bookState(event, number, record)
+        case APUS_EVENT_TICK_SIZE.rawValue:
+            record.pointee.tick = event.ask_price
+            box.tickSize(Instrument(record), previous: Price(units: event.bid_price), context)
+        default: state.pointee.strangers &+= 1
+        }
+    }
+
+    @inline(__always)
+    private func touch(_ event: apus_event) -> Touch {
+        Touch(event.bid_price, event.bid_quantity, event.ask_price, event.ask_quantity)
+    }
+
+    @inline(__always)
+    private func book(_ event: apus_event, _ number: UInt64, _ record: UnsafeMutablePointer<InstrumentRecord>) {
+        if number < record.pointee.knownBefore { return }  // older than what the board has shown already
+        record.pointee.touch = touch(event)
+        record.pointee.flags = event.flags
+        record.pointee.eventNumber = number
+        record.pointee.publishTime = event.publish_ns
+        box.book(BookView(record), context)
+    }
+
+    private func trade(_ event: apus_event, _ record: UnsafeMutablePointer<InstrumentRecord>) {
+        let sold = event.flags & UInt8(APUS_TRADE_SELL.rawValue) != 0
+        box.trade(
+            Trade(
+                instrument: Instrument(record), price: Price(units: event.bid_price),
+                quantity: Quantity(units: event.bid_quantity), taker: sold ? .sell : .buy, id: event.ask_price,
+                time: event.publish_ns), context)
+    }
+
+    private func bookState(_ event: apus_event, _ number: UInt64, _ record: UnsafeMutablePointer<InstrumentRecord>) {
+        if number < record.pointee.knownBefore { return }
+        record.pointee.eventNumber = number
+        let reason = UInt8(truncatingIfNeeded: event.bid_price)
+        change(
+            record, to: BookState(rawValue: event.flags) ?? .stale, BookStateReason(rawValue: reason) ?? .none)
+    }
+
+    private func change(
+        _ record: UnsafeMutablePointer<InstrumentRecord>, to new: BookState, _ reason: BookStateReason
+    ) {
+        let previous = record.pointee.state
+        record.pointee.state = new
+        box.bookState(
+            BookStateChange(instrument: Instrument(record), previous: previous, state: new, reason: reason), context)
+    }
+
+    private func connection(_ event: apus_event) {
+        box.connection(
+            ConnectionChange(
+                connection: Int(event.instrument), state: ConnectionState(rawValue: event.flags) ?? .down,
+                code: event.bid_price), context)
+    }
+
+    // MARK: Losses
+
+    private func lapped() {
+        let total = state.pointee.reader.lost
+        let lost = total - state.pointee.lostBefore
+        state.pointee.lostBefore = total
+        apus_count(apus_counters_decide(counters, APUS_COUNT_EVENTS_LOST.rawValue), lost)
+        markAllForResync()
+        advance(state.pointee.turnTime)
+        box.loss(Loss(events: lost, total: total), context)
+    }
+
+    func markAllForResync() {
+        for index in 0..<table.count { table.records[index].needsResync = true }
+        state.pointee.resyncs = table.count
+    }
+
+    /// Reads from the board what the lost events would have told. A book whose entry cannot be read yet is not live until it can.
+    func resync() -> Int {
+        var done = 0
+        for index in 0..<table.count where table.records[index].needsResync {
+            let record = table.records + index
+            record.pointee.depth.madeAfter = .max
+            guard record.pointee.depth.refresh(record.pointee.index, after: record.pointee.eventNumber) else {
+                if record.pointee.state == .live { change(record, to: .syncing, .none) }
+                continue
+            }
+            record.pointee.needsResync = false
+            state.pointee.resyncs -= 1
+            done += 1
+            adopt(record)
+        }
+        return done
+    }
+
+    private func adopt(_ record: UnsafeMutablePointer<InstrumentRecord>) {
+        let header = record.pointee.depth.header
+        guard header.sequence != 0 else { return }  // the entry has never been written
+        let bid = header.bids > 0 ? record.pointee.depth.bids[0] : Level(price: .zero, quantity: .zero)
+        let ask = header.asks > 0 ? record.pointee.depth.asks[0] : Level(price: .zero, quantity: .zero)
+        record.pointee.touch = Touch(bid.price.units, bid.quantity.units, ask.price.units, ask.quantity.units)
+        record.pointee.eventNumber = header.event_number
+        record.pointee.knownBefore = header.event_number + 1
+        record.pointee.publishTime = header.publish_ns
+        record.pointee.depth.madeAfter = header.event_number
+        advance(header.publish_ns)
+        let new = BookState(rawValue: UInt8(truncatingIfNeeded: header.state)) ?? .stale
+        if new != record.pointee.state { change(record, to: new, .none) }
+        if new == .live {
+            _ = beginDecision()
+            box.book(BookView(record), context)
+        }
+    }
+}

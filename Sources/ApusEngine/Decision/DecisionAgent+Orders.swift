@@ -1,0 +1,163 @@
+package import Apus
+internal import CApusRing
+
+extension DecisionAgent {
+    // MARK: What the strategy asks for
+
+    package func place(_ request: OrderRequest) -> Placement {
+        guard owns(request.instrument) else { return refuse(.unknownInstrument) }
+        guard orders.hasRoom else { return refuse(.orderTableFull) }
+        guard state.pointee.nextOrder != .max else { return refuse(.identifiersExhausted) }
+        let id = OrderID(UInt64(configuration.runTag) << 32 | UInt64(state.pointee.nextOrder))
+        let verdict = gate.pointee.approve(request, id: id, openOrders: orders.openCount, now: core.pointee.now)
+        switch consume verdict {
+        case .refused(let refusal): return blocked(refusal)
+        case .approved(let approved):
+            guard send(approved) else { return refuse(.orderRingFull) }
+            state.pointee.nextOrder += 1
+            state.pointee.orders &+= 1
+            life.pointee.place(
+                Order(
+                    id: id, instrument: request.instrument, side: request.side, type: request.type,
+                    timeInForce: request.timeInForce, isReduceOnly: request.isReduceOnly,
+                    price: Price(units: request.price), quantity: Quantity(units: request.quantity)))
+            shareOrders()
+            apus_count(apus_counters_decide(counters, APUS_COUNT_ORDERS_APPROVED.rawValue), 1)
+            return .placed(id)
+        }
+    }
+
+    package func cancel(_ id: OrderID) -> Placement {
+        guard let record = orders.find(id), record.pointee.order.isOpen else { return refuse(.noSuchOrder) }
+        guard record.pointee.order.state != .pendingCancel else { return refuse(.changePending) }
+        guard send(gate.pointee.pass(record.pointee.order, action: APUS_ORDER_CANCEL)) else {
+            return refuse(.orderRingFull)
+        }
+        life.pointee.cancelSent(record)
+        state.pointee.cancels &+= 1
+        return .placed(id)
+    }
+
+    package func modify(_ id: OrderID, price: Int64, quantity: Int64) -> Placement {
+        guard let record = orders.find(id), record.pointee.order.isOpen else { return refuse(.noSuchOrder) }
+        switch record.pointee.order.state {
+        case .pendingCancel, .pendingModify, .unknown: return refuse(.changePending)
+        default: break
+        }
+        let order = record.pointee.order
+        // The gate judges what is still to be filled; the venue is told the whole quantity.
+        guard quantity > order.filled.units else { return refuse(.quantityNotPositive) }
+        let request = OrderRequest(
+            instrument: order.instrument, side: order.side, type: order.type, timeInForce: order.timeInForce,
+            isReduceOnly: order.isReduceOnly, price: price, quantity: quantity)
+        let verdict = gate.pointee.approve(
+            request, action: APUS_ORDER_MODIFY, id: id, replacing: record.pointee.reserved &+ order.filled.units,
+            openOrders: orders.openCount, now: core.pointee.now)
+        switch consume verdict {
+        case .refused(let refusal): return blocked(refusal)
+        case .approved(let approved):
+            guard send(approved) else { return refuse(.orderRingFull) }
+            life.pointee.modifySent(record, price: price, quantity: quantity)
+            state.pointee.modifies &+= 1
+            apus_count(apus_counters_decide(counters, APUS_COUNT_ORDERS_APPROVED.rawValue), 1)
+            return .placed(id)
+        }
+    }
+
+    package func order(_ id: OrderID) -> Order? { orders.find(id)?.pointee.order }
+
+    package func setTimer(at time: UInt64, every pause: UInt64) -> TimerID? {
+        timers.pointee.set(at: time, every: pause)
+    }
+
+    package func cancelTimer(_ timer: TimerID) -> Bool { timers.pointee.cancel(timer) }
+
+    private func owns(_ instrument: Instrument) -> Bool {
+        instrument.record >= table.records && instrument.record < table.records + table.count
+    }
+
+    private func refuse(_ refusal: Refusal) -> Placement {
+        gate.pointee.count(refused: refusal)
+        return blocked(refusal)
+    }
+
+    private func blocked(_ refusal: Refusal) -> Placement {
+        apus_count(apus_counters_decide(counters, APUS_COUNT_ORDERS_BLOCKED.rawValue), 1)
+        return .refused(refusal)
+    }
+
+    /// Stamps and pushes. The hop from decision to order ends here.
+    private func send(_ order: consuming ApprovedOrder) -> Bool {
+        var approved = order
+        var now = core.pointee.now
+        if !state.pointee.time.isSimulated {
+            now = state.pointee.time.read()
+            apus_histogram_record(
+                apus_counters_hop(counters, APUS_HOP_DECIDE_ORDER.rawValue), now &- state.pointee.decisionStart)
+        }
+        approved.decide(at: now)
+        return producer.push(approved)
+    }
+
+    /// The table's open orders are seen by `Context` through a count of its own.
+    func shareOrders() { core.pointee.openCount = orders.openCount }
+
+    // MARK: What the venue answers
+
+    func drainReports() -> Int {
+        let state = self.state
+        var read = 0
+        while read < configuration.reportBatch, apus_report_pop(reports, &state.pointee.report) {
+            read += 1
+            take(&state.pointee.report)
+        }
+        return read
+    }
+
+    private func take(_ report: UnsafeMutablePointer<apus_report>) {
+        let time = report.pointee.receive_ns
+        advance(time)
+        let fillsBefore = life.pointee.fills
+        let (result, record) = life.pointee.apply(report)
+        shareOrders()
+        if life.pointee.fills != fillsBefore {
+            apus_count(apus_counters_decide(counters, APUS_COUNT_FILLS.rawValue), life.pointee.fills - fillsBefore)
+        }
+        if life.pointee.unknownCount > 0, let record, record.pointee.order.state == .unknown {
+            self.state.pointee.nextQuery = min(self.state.pointee.nextQuery, record.pointee.queryTime)
+        }
+        guard case .news(let kind, let fill) = result, let record else { return }
+        _ = beginDecision()
+        box.report(
+            Report(order: record.pointee.order, kind: kind, fill: fill, code: report.pointee.code, time: time), context)
+    }
+
+    // MARK: Lost answers
+
+    private static var firstPause: UInt64 { 1_000_000_000 }
+    private static var longestPause: UInt64 { 30_000_000_000 }
+
+    /// Asks the venue about orders whose answer was lost: at once, then after 1, 2, 4 ... 30 seconds, also when the ring was full.
+    /// No order is ever sent twice.
+    func askAboutUnknown(_ now: UInt64) -> Int {
+        guard now >= state.pointee.nextQuery else { return 0 }
+        var asked = 0
+        var next = UInt64.max
+        for place in 0..<orders.openCount {
+            let record = orders.records + Int(orders.open[place])
+            guard record.pointee.order.state == .unknown else { continue }
+            if record.pointee.queryTime <= now {
+                if producer.push(gate.pointee.pass(record.pointee.order, action: APUS_ORDER_QUERY)) {
+                    let pause = record.pointee.queryPause
+                    record.pointee.queryPause = pause == 0 ? Self.firstPause : min(2 * pause, Self.longestPause)
+                    state.pointee.queries &+= 1
+                    asked += 1
+                }
+                record.pointee.queryTime = now + max(record.pointee.queryPause, Self.firstPause)
+            }
+            next = min(next, record.pointee.queryTime)
+        }
+        state.pointee.nextQuery = next
+        return asked
+    }
+}

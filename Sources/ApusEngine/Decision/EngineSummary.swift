@@ -1,0 +1,126 @@
+package import Apus
+package import CApusRing
+
+/// What an engine has done, for people and for `--json`.
+package struct EngineSummary: Codable, Sendable, Equatable {
+    package var events: UInt64 = 0
+    package var eventsLost: UInt64 = 0
+    /// Orders placed, without changes and cancels.
+    package var orders: UInt64 = 0
+    package var modifies: UInt64 = 0
+    package var cancels: UInt64 = 0
+    package var queries: UInt64 = 0
+    package var fills: UInt64 = 0
+    /// Orders that the venue or the guard refused.
+    package var rejections: UInt64 = 0
+    /// What the risk gate refused, by rule; rules that refused nothing are left out.
+    package var blocked: [String: UInt64] = [:]
+    /// Reports that brought nothing new, and reports of orders that are not ours.
+    package var duplicateReports: UInt64 = 0
+    package var strangeReports: UInt64 = 0
+    package var overfills: UInt64 = 0
+    package var openOrders = 0
+    /// From the start to the newest turn.
+    package var seconds: Double = 0
+    /// Net profit and loss, rounded to a binary fraction; `profit` has it exactly.
+    package var pnl: Double = 0
+    package var profit = ProfitSummary()
+    /// Instruments that were traded.
+    package var positions: [PositionSummary] = []
+    package var hops: [String: HopSummary] = [:]
+
+    package init() {}
+}
+
+/// Exact amounts in the settlement asset.
+package struct ProfitSummary: Codable, Sendable, Equatable {
+    package var realised = Money.zero
+    package var unrealised = Money.zero
+    package var fees = Money.zero
+    package var net = Money.zero
+}
+
+/// A position, its numbers in digits.
+package struct PositionSummary: Codable, Sendable, Equatable {
+    package var instrument: String
+    package var quantity: String
+    package var averagePrice: String?
+    package var realised: Money
+    package var unrealised: Money
+    package var fees: Money
+}
+
+/// One hop of a message's way: nanoseconds.
+package struct HopSummary: Codable, Sendable, Equatable {
+    package var count: UInt64
+    package var p50: UInt64
+    package var p99: UInt64
+    package var p999: UInt64
+    package var max: UInt64
+
+    package init(_ histogram: UnsafePointer<apus_histogram>) {
+        count = apus_counter(&UnsafeMutablePointer(mutating: histogram).pointee.count)
+        p50 = apus_histogram_quantile(histogram, 0.5)
+        p99 = apus_histogram_quantile(histogram, 0.99)
+        p999 = apus_histogram_quantile(histogram, 0.999)
+        max = apus_counter(&UnsafeMutablePointer(mutating: histogram).pointee.maximum)
+    }
+
+    /// The names of the hops, in a message's order.
+    package static let names: [(name: String, hop: apus_hop)] = [
+        ("venue_kernel", APUS_HOP_VENUE_KERNEL), ("kernel_receive", APUS_HOP_KERNEL_RECEIVE),
+        ("receive_publish", APUS_HOP_RECEIVE_PUBLISH), ("publish_decide", APUS_HOP_PUBLISH_DECIDE),
+        ("decide_order", APUS_HOP_DECIDE_ORDER), ("order_sent", APUS_HOP_ORDER_SENT),
+        ("sent_answer", APUS_HOP_SENT_ANSWER),
+    ]
+
+    /// All hops of a counter page that have recorded something. Any thread.
+    package static func all(_ counters: UnsafeMutablePointer<apus_counters>) -> [String: HopSummary] {
+        var hops: [String: HopSummary] = [:]
+        for (name, hop) in names {
+            let summary = HopSummary(apus_counters_hop(counters, hop.rawValue))
+            if summary.count > 0 { hops[name] = summary }
+        }
+        return hops
+    }
+}
+
+extension DecisionAgent {
+    /// What it has done so far. Between turns, by the thread that runs them, or after the last.
+    package var summary: EngineSummary {
+        var summary = EngineSummary()
+        summary.events = state.pointee.events
+        summary.eventsLost = state.pointee.reader.lost
+        summary.orders = state.pointee.orders
+        summary.modifies = state.pointee.modifies
+        summary.cancels = state.pointee.cancels
+        summary.queries = state.pointee.queries
+        summary.fills = life.pointee.fills
+        summary.rejections = life.pointee.rejections
+        for refusal in Refusal.allCases where gate.pointee.count(refusal) > 0 {
+            summary.blocked["\(refusal)"] = gate.pointee.count(refusal)
+        }
+        summary.duplicateReports = life.pointee.duplicates
+        summary.strangeReports = life.pointee.strangers
+        summary.overfills = life.pointee.overfills
+        summary.openOrders = orders.openCount
+        let end = max(state.pointee.turnTime, core.pointee.now)
+        summary.seconds = Double(end - min(state.pointee.startTime, end)) / 1e9
+        let profit = context.profit
+        summary.pnl = profit.net.double
+        summary.profit = ProfitSummary(
+            realised: profit.realised, unrealised: profit.unrealised, fees: profit.fees, net: profit.net)
+        summary.positions = context.instruments.compactMap { positionSummary($0) }
+        summary.hops = HopSummary.all(counters)
+        return summary
+    }
+
+    private func positionSummary(_ instrument: Instrument) -> PositionSummary? {
+        let position = context.position(of: instrument)
+        guard position.bought != .zero || position.sold != .zero else { return nil }
+        return PositionSummary(
+            instrument: instrument.symbol, quantity: instrument.text(position.quantity),
+            averagePrice: position.averagePrice.map { instrument.text($0) }, realised: position.realised,
+            unrealised: position.unrealised, fees: position.fees)
+    }
+}

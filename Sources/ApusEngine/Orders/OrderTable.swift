@@ -1,0 +1,149 @@
+package import Apus
+
+/// All orders that are open, and the newest of those that have ended, found by number. Decision thread only; fixed size.
+///
+/// An open-addressing table of 32-bit places (numbers of one run count up, so their low bits spread perfectly) leads into a pool of
+/// records that never move. Ended orders stay for late and doubled reports until their place is needed, the oldest first.
+///
+/// The life of an order:
+///
+///     pendingNew ─sent→ sent ─accepted→ live ─fill→ partiallyFilled ─fill→ FILLED
+///         │               │               │               │
+///         └───────────────┴─rejected,─────┤               ├─canceled, expired→ CANCELED, EXPIRED
+///                           refused       │               │
+///                             ↓           ├─cancel asked→ pendingCancel ─canceled→ CANCELED
+///                          REJECTED       │                 └─cancel rejected→ live, partiallyFilled or unknown
+///                                         └─change asked→ pendingModify ─modified, rejected→ live, partiallyFilled
+///
+///     any open state ─an answer was lost→ unknown ─status→ what the venue says; not found→ REJECTED
+///
+/// A fill counts in every state, also an ended one, exactly once. A cancel that is rejected without a reason that the order is still there
+/// makes it unknown: it may have been filled, and the venue is asked.
+package final class OrderTable {
+    package let capacity: Int
+    package let records: UnsafeMutablePointer<OrderRecord>
+    /// The places of open orders, dense.
+    package let open: UnsafeMutablePointer<UInt32>
+    package private(set) var openCount = 0
+    private var used = 0
+    private let slots: UnsafeMutablePointer<UInt32>
+    private let slotMask: Int
+    private let free: UnsafeMutablePointer<UInt32>
+    private var freeCount: Int
+    private let ended: UnsafeMutablePointer<UInt32>
+    private var endedHead = 0
+    private var endedCount = 0
+    private let isEnded: UnsafeMutablePointer<Bool>
+
+    /// - Parameter capacity: a power of two, how many orders are known at once.
+    package init(capacity: Int = 4096) {
+        precondition(capacity > 0 && capacity & (capacity - 1) == 0, "the order table's size is a power of two")
+        self.capacity = capacity
+        records = .allocate(capacity: capacity)
+        open = .allocate(capacity: capacity)
+        free = .allocate(capacity: capacity)
+        ended = .allocate(capacity: capacity)
+        isEnded = .allocate(capacity: capacity)
+        slots = .allocate(capacity: 2 * capacity)
+        slotMask = 2 * capacity - 1
+        slots.initialize(repeating: 0, count: 2 * capacity)
+        isEnded.initialize(repeating: false, count: capacity)
+        for index in 0..<capacity { (free + index).initialize(to: UInt32(capacity - 1 - index)) }
+        freeCount = capacity
+    }
+
+    deinit {
+        records.deallocate()
+        open.deallocate()
+        free.deallocate()
+        ended.deallocate()
+        isEnded.deallocate()
+        slots.deallocate()
+    }
+
+    /// Whether one more order fits: there is a free place, or one of an ended order.
+    package var hasRoom: Bool { freeCount > 0 || openCount < capacity }
+
+    /// The record of that number; nil when it is not known (any more).
+    package func find(_ id: OrderID) -> UnsafeMutablePointer<OrderRecord>? {
+        guard let slot = findSlot(id) else { return nil }
+        return records + Int(slots[slot] - 1)
+    }
+
+    private func home(_ id: OrderID) -> Int { Int(truncatingIfNeeded: id.value) & slotMask }
+
+    private func findSlot(_ id: OrderID) -> Int? {
+        var slot = home(id)
+        while slots[slot] != 0 {
+            if records[Int(slots[slot] - 1)].order.id == id { return slot }
+            slot = (slot + 1) & slotMask
+        }
+        return nil
+    }
+
+    /// Adds an order. There is room, and the number is new.
+    @discardableResult
+    package func insert(_ order: Order) -> UnsafeMutablePointer<OrderRecord> {
+        if freeCount == 0 { forgetOldest() }
+        precondition(freeCount > 0 && findSlot(order.id) == nil, "an order number is used once, and only with room")
+        freeCount -= 1
+        let place = free[freeCount]
+        (records + Int(place)).initialize(to: OrderRecord(order))
+        var slot = home(order.id)
+        while slots[slot] != 0 { slot = (slot + 1) & slotMask }
+        slots[slot] = place + 1
+        reopen(records + Int(place))
+        return records + Int(place)
+    }
+
+    /// Puts a record among the open ones.
+    func reopen(_ record: UnsafeMutablePointer<OrderRecord>) {
+        record.pointee.openPlace = UInt32(openCount)
+        open[openCount] = UInt32(record - records)
+        openCount += 1
+    }
+
+    /// Takes a record from among the open ones; it stays known.
+    func end(_ record: UnsafeMutablePointer<OrderRecord>) {
+        let place = UInt32(record - records)
+        let gap = Int(record.pointee.openPlace)
+        openCount -= 1
+        open[gap] = open[openCount]
+        records[Int(open[gap])].openPlace = UInt32(gap)
+        if isEnded[Int(place)] { return }  // ended, revived and ended again: it already stands in line
+        isEnded[Int(place)] = true
+        ended[(endedHead + endedCount) & (capacity - 1)] = place
+        endedCount += 1
+    }
+
+    private func forgetOldest() {
+        while endedCount > 0 {
+            let place = ended[endedHead]
+            endedHead = (endedHead + 1) & (capacity - 1)
+            endedCount -= 1
+            isEnded[Int(place)] = false
+            let record = records + Int(place)
+            if record.pointee.order.isOpen { continue }  // revived by a late answer
+            remove(record.pointee.order.id)
+            record.deinitialize(count: 1)
+            free[freeCount] = place
+            freeCount += 1
+            return
+        }
+    }
+
+    /// Empties a slot and moves later ones of its chain back, so that no chain is broken and no marks pile up.
+    private func remove(_ id: OrderID) {
+        guard var gap = findSlot(id) else { return }
+        var slot = (gap + 1) & slotMask
+        while slots[slot] != 0 {
+            let wanted = home(records[Int(slots[slot] - 1)].order.id)
+            if (slot - wanted) & slotMask >= (slot - gap) & slotMask {
+                slots[gap] = slots[slot]
+                gap = slot
+            }
+            slot = (slot + 1) & slotMask
+        }
+        slots[gap] = 0
+    }
+}
