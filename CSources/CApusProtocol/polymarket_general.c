@@ -33,16 +33,26 @@ static const struct {
     const char* text;
     size_t length;
 } names[FIELDS] = {
-#define NAME(text) {text, sizeof text - 1}
-    [FIELD_EVENT_TYPE] = NAME("event_type"),       [FIELD_MARKET] = NAME("market"),
-    [FIELD_ASSET] = NAME("asset_id"),              [FIELD_TIMESTAMP] = NAME("timestamp"),
-    [FIELD_HASH] = NAME("hash"),                   [FIELD_PRICE] = NAME("price"),
-    [FIELD_SIZE] = NAME("size"),                   [FIELD_SIDE] = NAME("side"),
-    [FIELD_TICK_SIZE] = NAME("tick_size"),         [FIELD_LAST_TRADE_PRICE] = NAME("last_trade_price"),
-    [FIELD_OLD_TICK_SIZE] = NAME("old_tick_size"), [FIELD_NEW_TICK_SIZE] = NAME("new_tick_size"),
-    [FIELD_BEST_BID] = NAME("best_bid"),           [FIELD_BEST_ASK] = NAME("best_ask"),
-    [FIELD_MIN_ORDER_SIZE] = NAME("min_order_size"), [FIELD_NEG_RISK] = NAME("neg_risk"),
-    [FIELD_BIDS] = NAME("bids"),                   [FIELD_ASKS] = NAME("asks"),
+#define NAME(text)                                                                                                     \
+    { text, sizeof text - 1 }
+    [FIELD_EVENT_TYPE] = NAME("event_type"),
+    [FIELD_MARKET] = NAME("market"),
+    [FIELD_ASSET] = NAME("asset_id"),
+    [FIELD_TIMESTAMP] = NAME("timestamp"),
+    [FIELD_HASH] = NAME("hash"),
+    [FIELD_PRICE] = NAME("price"),
+    [FIELD_SIZE] = NAME("size"),
+    [FIELD_SIDE] = NAME("side"),
+    [FIELD_TICK_SIZE] = NAME("tick_size"),
+    [FIELD_LAST_TRADE_PRICE] = NAME("last_trade_price"),
+    [FIELD_OLD_TICK_SIZE] = NAME("old_tick_size"),
+    [FIELD_NEW_TICK_SIZE] = NAME("new_tick_size"),
+    [FIELD_BEST_BID] = NAME("best_bid"),
+    [FIELD_BEST_ASK] = NAME("best_ask"),
+    [FIELD_MIN_ORDER_SIZE] = NAME("min_order_size"),
+    [FIELD_NEG_RISK] = NAME("neg_risk"),
+    [FIELD_BIDS] = NAME("bids"),
+    [FIELD_ASKS] = NAME("asks"),
     [FIELD_CHANGES] = NAME("price_changes"),
 #undef NAME
 };
@@ -185,8 +195,8 @@ static int level_of(reader* reader, const apus_instrument* instrument, apus_poly
     level->size_text = size.bytes;
     level->price_length = (uint8_t)price.length;
     level->size_length = (uint8_t)size.length;
-    level->odd = !apus_polymarket_canonical(price.bytes, price.length)
-                 || !apus_polymarket_canonical(size.bytes, size.length);
+    level->odd =
+        !apus_polymarket_canonical(price.bytes, price.length) || !apus_polymarket_canonical(size.bytes, size.length);
     return 0;
 }
 
@@ -214,8 +224,7 @@ static int read_market(reader* reader) {
     apus_polymarket_message* message = reader->message;
     int error = text_of(reader, &reader->fields[FIELD_MARKET], &message->market);
     if (error < 0) return error;
-    message->pair =
-        apus_polymarket_decoder_pair(reader->decoder, message->market.bytes, message->market.length);
+    message->pair = apus_polymarket_decoder_pair(reader->decoder, message->market.bytes, message->market.length);
     return 0;
 }
 
@@ -270,9 +279,9 @@ static int read_side(reader* reader, field_name name, const apus_instrument* ins
     if (array->token == 0) return fail(reader, -EBADMSG, APUS_POLYMARKET_FAULT_MISSING, reader->object);
     uint32_t before = *total;
     if (array->token == APUS_JSON_ARRAY_BEGIN && !decoder->general_only) {
-        int64_t count = apus_polymarket_levels(decoder, reader->bytes, array->start + 1,
-                                               array->start + array->length - 1, instrument, decoder->levels + before,
-                                               decoder->level_capacity - before);
+        int64_t count =
+            apus_polymarket_levels(decoder, reader->bytes, array->start + 1, array->start + array->length - 1,
+                                   instrument, decoder->levels + before, decoder->level_capacity - before);
         if (count >= 0) {
             *side_count = (uint32_t)count;
             *total += (uint32_t)count;

@@ -139,8 +139,8 @@ static int make_room(apus_polymarket_market* polymarket, uint64_t bytes) {
 
 int apus_polymarket_hash_begin(apus_polymarket_market* polymarket, const apus_market_book* book, uint64_t timestamp_ms,
                                apus_polymarket_sha1* begun) {
-    uint64_t levels = (uint64_t)apus_book_level_count(&book->book, APUS_SIDE_BID)
-                      + apus_book_level_count(&book->book, APUS_SIDE_ASK);
+    uint64_t levels =
+        (uint64_t)apus_book_level_count(&book->book, APUS_SIDE_BID) + apus_book_level_count(&book->book, APUS_SIDE_ASK);
     if (make_room(polymarket, levels * LEVEL_BYTES + FRAME_BYTES) < 0) return -ENOMEM;
     const apus_instrument* instrument = apus_instrument_at(polymarket->market->instruments, book->instrument);
     uint8_t* end = polymarket->text + polymarket->text_capacity;
@@ -149,6 +149,14 @@ int apus_polymarket_hash_begin(apus_polymarket_market* polymarket, const apus_ma
     SHA1_Init(context);
     SHA1_Update(context, start, (size_t)(end - start));
     return 0;
+}
+
+bool apus_polymarket_hash_same(const apus_polymarket_sha1* a, const apus_polymarket_sha1* b) {
+    apus_polymarket_sha1 copies[2] = {*a, *b};
+    uint8_t digests[2][SHA_DIGEST_LENGTH];
+    for (int i = 0; i < 2; i++)
+        SHA1_Final(digests[i], (SHA_CTX*)&copies[i]);
+    return memcmp(digests[0], digests[1], SHA_DIGEST_LENGTH) == 0;
 }
 
 bool apus_polymarket_hash_equals(const apus_polymarket_sha1* begun, const apus_polymarket_price* price,

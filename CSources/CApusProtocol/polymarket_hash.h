@@ -17,6 +17,9 @@ int apus_polymarket_hash_begin(apus_polymarket_market* polymarket, const apus_ma
 bool apus_polymarket_hash_equals(const apus_polymarket_sha1* begun, const apus_polymarket_price* price,
                                  const uint8_t* hash);
 
+// Whether both have hashed the same text.
+bool apus_polymarket_hash_same(const apus_polymarket_sha1* a, const apus_polymarket_sha1* b);
+
 // MARK: texts that values do not lead back to
 
 // Notes, renews or forgets the texts of a level after it was set. Returns 0, or -ENOMEM.

@@ -28,11 +28,10 @@ typedef struct apus_polymarket_price {
 typedef struct apus_polymarket_condition {
     apus_polymarket_pair pair; // first: the decoder's view
     struct apus_polymarket_condition* next;
-    uint64_t price_ms;         // the venue's time of last_trade_price
-    uint64_t batch_ms;         // the venue's time of the open batch
-    uint64_t batch_until_ns;   // when an unproven batch is no longer waited for
-    uint32_t candidate_count;  // ever taken since the price was last known
-    uint32_t batch_candidates; // candidate_count when the open batch began
+    uint64_t price_ms;        // the venue's time of last_trade_price
+    uint64_t batch_ms;        // the venue's time of the open batch
+    uint64_t batch_until_ns;  // when no more of the batch is waited for
+    uint32_t candidate_count; // noted since the price was last proven
     bool batch_open;
     apus_polymarket_price last_trade_price; // length 0: not known
     apus_polymarket_price candidates[APUS_POLYMARKET_CANDIDATES];
@@ -67,13 +66,14 @@ typedef struct apus_polymarket_proof {
     uint8_t batch; // apus_polymarket_batch
     bool has_hash;
     bool neg_risk;
-    bool has_book;        // a whole book was taken, changes are applied to it
-    bool reduced;         // the batch took something away: there may have been a trade
-    bool wants_snapshot;  // the session must ask for a new book
-    uint32_t pending;     // batches and books whose proof waits for the last trade price
-    uint64_t pending_ms;  // the venue's time of the newest of them
+    bool has_book;       // a whole book was taken, changes are applied to it
+    bool reduced;        // the batch took something away: there may have been a trade
+    bool wants_snapshot; // the session must ask for a new book
+    uint32_t pending;    // batches and books whose proof waits for the last trade price
+    uint64_t pending_ms; // the venue's time of the newest of them
     uint64_t pending_until_ns;
-    uint64_t damage_seen; // unreadable frames when the book was last proven
+    uint64_t damage_seen;         // unreadable frames when the book was last proven
+    uint64_t proven_ns;           // receive time of the newest proof
     apus_polymarket_sha1 tried;   // of the newest attempt: everything up to the last trade price
     apus_polymarket_sha1 waiting; // the same of the newest pending proof
     apus_polymarket_odd* odd;     // sorted by side and price
@@ -86,14 +86,15 @@ typedef struct apus_polymarket_market {
     apus_polymarket_decoder decoder;
     apus_polymarket_message last; // the newest object, also one that failed: fault and error_offset
     apus_polymarket_condition* conditions;
-    uint8_t* text;          // where the canonical text of a book is written, from the arena
-    uint64_t text_capacity; // bytes
+    uint8_t* text;             // where the canonical text of a book is written, from the arena
+    uint64_t text_capacity;    // bytes
     uint64_t batch_hold_ns;    // how long a batch that is not proven is waited for
     uint64_t proof_timeout_ns; // how long a proof may be pending
     uint64_t deadline_ns;      // no batch and no proof runs out before this
     uint64_t damage;           // frames that could be read neither wholly nor for whom they were
     uint64_t controls;         // PONG, NO NEW ASSETS
-    uint64_t pongs;
+    uint64_t proofs;           // books and batches whose hash agreed
+    uint64_t proof_ns;         // receive time of the newest of them
 } apus_polymarket_market;
 
 #define APUS_POLYMARKET_BATCH_HOLD_NS 250000000ull
@@ -111,8 +112,8 @@ apus_market_book* apus_polymarket_market_open(apus_polymarket_market* polymarket
 
 // What the hash needs and the stream does not tell. Returns 0, -ENOENT for a token that is not open, -EINVAL for a text that is
 // no decimal or too long. The text is copied.
-int apus_polymarket_market_configure(apus_polymarket_market* polymarket, uint16_t instrument, const char* min_order_size,
-                                     bool neg_risk);
+int apus_polymarket_market_configure(apus_polymarket_market* polymarket, uint16_t instrument,
+                                     const char* min_order_size, bool neg_risk);
 
 void apus_polymarket_market_drop(apus_polymarket_market* polymarket, uint16_t instrument);
 
@@ -137,10 +138,10 @@ static inline uint64_t apus_polymarket_market_deadline(const apus_polymarket_mar
 // Ends every open batch: the recording is at its end.
 void apus_polymarket_market_flush(apus_polymarket_market* polymarket);
 
-// The book of one token is to be taken as lost, for this reason: STALE, and a new one is wanted.
+// The book of one token is wrong: STALE for `reason`, counted as a gap, and a new one is wanted.
 void apus_polymarket_market_void(apus_polymarket_market* polymarket, uint16_t instrument, uint8_t reason);
 
-// The connection is gone: every open book becomes STALE for `reason`.
-void apus_polymarket_market_lost(apus_polymarket_market* polymarket, uint8_t reason);
+// The connection that carries a token is gone: its book becomes STALE for `reason`, and a new one is wanted.
+void apus_polymarket_market_lost(apus_polymarket_market* polymarket, uint16_t instrument, uint8_t reason);
 
 #endif

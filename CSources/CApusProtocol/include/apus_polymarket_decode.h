@@ -68,15 +68,15 @@ typedef struct apus_polymarket_level {
     uint16_t instrument; // CHANGE: APUS_INSTRUMENT_NONE for a token that is not in the table (its numbers are not read)
     uint8_t price_length;
     uint8_t size_length;
-    uint8_t side; // CHANGE: APUS_SIDE_BID or APUS_SIDE_ASK
-    bool odd;     // a text that its value does not lead back to
+    uint8_t side;               // CHANGE: APUS_SIDE_BID or APUS_SIDE_ASK
+    bool odd;                   // a text that its value does not lead back to
     apus_polymarket_text asset; // CHANGE
 } apus_polymarket_level;
 
 // A market (the venue's "condition") and its two outcome tokens, as the one-pass reader looks for them.
 typedef struct apus_polymarket_pair {
     uint8_t id[APUS_POLYMARKET_ID_BYTES];
-    uint16_t instruments[2]; // APUS_INSTRUMENT_NONE: not in the table
+    uint16_t instruments[2];  // APUS_INSTRUMENT_NONE: not in the table
     uint8_t needle_length[2]; // 0: that token has not been seen yet
     uint8_t needle[2][APUS_POLYMARKET_NEEDLE_BYTES];
 } apus_polymarket_pair;
@@ -129,7 +129,7 @@ typedef struct apus_polymarket_decoder {
     uint32_t level_capacity;
     uint32_t text_used;
     bool general_only;
-    bool wide; // this processor has the instructions for sixteen bytes at once
+    bool wide;        // this processor has the instructions for sixteen bytes at once
     uint64_t fast;    // objects read in one pass
     uint64_t general; // objects read by the JSON scanner
     uint8_t text[APUS_POLYMARKET_TEXT_BYTES];
