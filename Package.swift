@@ -71,7 +71,14 @@ let package = Package(
 
         .testTarget(name: "CApusRingTests", dependencies: ["CApusRing"]),
         .testTarget(name: "CApusProtocolTests", dependencies: ["CApusProtocol"]),
-        .testTarget(name: "CApusWireTests", dependencies: ["CApusWire", "CApusProtocol"]),
+        .target(
+            name: "WirePeer", dependencies: ["CApusProtocol", "CApusRing"], path: "Tests/WirePeer",
+            cSettings: cSettings, linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+        .testTarget(
+            name: "CApusWireTests", dependencies: ["CApusWire", "CApusProtocol", "CApusRing", "WirePeer"]),
+        .executableTarget(
+            name: "ApusAutobahn", dependencies: ["CApusWire", "CApusProtocol", "CApusRing"],
+            path: "Tests/Autobahn/Client", cSettings: cSettings),
         .testTarget(name: "ApusTests", dependencies: ["Apus"]),
         .testTarget(name: "ApusEngineTests", dependencies: ["ApusEngine"]),
         .testTarget(name: "ApusReplayTests", dependencies: ["ApusReplay"]),

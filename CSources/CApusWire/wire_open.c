@@ -217,9 +217,11 @@ static void connect_next(transport* t) {
 }
 
 static void connect_ready(transport* t, int status) {
-    int error = status < 0 ? -status : 0;
+    int error = 0;
     socklen_t size = sizeof error;
-    if (error == 0 && getsockopt(t->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
+    // The socket knows better why it failed than libuv, which calls every error of a socket a bad descriptor.
+    if (getsockopt(t->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
+    if (error == 0 && status < 0) error = -status;
     if (error == 0) {
         wire_unwatch(t);
         connected(t);

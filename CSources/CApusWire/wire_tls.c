@@ -207,6 +207,11 @@ static void handshake_finished(transport* t) {
     t->self_read = false;
     t->handshake_ns = wire_now(t->wire) - t->step_ns;
     t->resumed = SSL_session_reused(t->ssl) == 1;
+    // A server of TLS 1.2 that takes a ticket need not give a new one: the old one stays good.
+    if (!t->fresh && t->resumed && SSL_version(t->ssl) < TLS1_3_VERSION) {
+        t->fresh = t->ticket;
+        t->ticket = NULL;
+    }
     if (t->fresh) wire_tls_keep(t);
     wire_opened(t);
 }
