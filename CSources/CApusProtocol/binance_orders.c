@@ -2,9 +2,15 @@
 //
 //   API link OPEN, no key ── userDataStream.start ──▶ key in flight ── answer ──▶ key: the user link connects with it
 //   key older than key_renewal_ns ── userDataStream.ping ──▶ answer good: renewed; bad: start anew
-//   listenKeyExpired, or the user link is refused ──▶ no key
+//   listenKeyExpired, or the user link has used the key and ended ──▶ no key
+//
+// Every connection of the user link asks for its key anew: the venue accepts a connection with a key that has expired in the
+// meantime, and then says nothing on it.
 //
 // New orders pass while both links are OPEN and the report ring has room; cancels and queries need the API link alone.
+//
+// A user stream that answers pings may be frozen all the same. Each request that the venue says it has carried out makes an event:
+// if none comes within event_grace_ns, the link reconnects.
 #include "apus_binance_orders.h"
 #include "apus_decimal.h"
 
@@ -17,8 +23,10 @@ enum { ACTION_KEY_START = 100, ACTION_KEY_PING = 101 };
 
 #define SECOND_NS 1000000000ull
 #define ORDERS_EACH_TURN 64u
-// Venue code of a query for an order that does not exist.
+// Venue codes: a query for an order that does not exist; two that leave open whether the request was carried out.
 #define CODE_NO_SUCH_ORDER (-2013)
+#define CODE_UNEXPECTED_ANSWER (-1006)
+#define CODE_TIMEOUT (-1007)
 
 static apus_binance_orders* self_of(apus_session* session) {
     return (apus_binance_orders*)(void*)session;
@@ -38,6 +46,7 @@ void apus_binance_orders_config_usdm(apus_binance_orders_config* config) {
     config->answer_timeout_ns = 3 * SECOND_NS;
     config->max_age_ns = SECOND_NS;
     config->key_renewal_ns = 30 * 60 * SECOND_NS;
+    config->event_grace_ns = 5 * SECOND_NS;
     apus_link_config_default(&config->api_link);
     apus_link_config_default(&config->user_link);
     config->api_link.max_message_bytes = config->user_link.max_message_bytes = 512u << 10;
@@ -100,16 +109,16 @@ static uint64_t timestamp_ms(const apus_binance_orders* self, uint64_t now_ns) {
     return (now_ns + (uint64_t)self->out->realtime_offset) / 1000000;
 }
 
-static apus_binance_request* new_request(apus_binance_orders* self) {
+static apus_binance_request* new_request(apus_binance_orders* self, uint64_t now_ns) {
     apus_binance_request* request = request_at(self, self->next_request);
     if (request->number != 0) return NULL;
-    *request = (apus_binance_request){.number = self->next_request++};
+    *request = (apus_binance_request){.number = self->next_request++, .queued_ns = now_ns};
     return request;
 }
 
-static bool send_key_request(apus_binance_orders* self, uint8_t action) {
+static bool send_key_request(apus_binance_orders* self, uint8_t action, uint64_t now_ns) {
     char text[APUS_BINANCE_REQUEST_BYTES];
-    apus_binance_request* request = new_request(self);
+    apus_binance_request* request = new_request(self, now_ns);
     if (request == NULL) return false;
     request->action = action;
     int length = snprintf(
@@ -134,7 +143,7 @@ static uint8_t connection_check(const apus_binance_orders* self, const apus_orde
 static void send_order(apus_binance_orders* self, const apus_order* order, uint64_t now_ns) {
     uint8_t reason = apus_guard_check(&self->guard, order, now_ns);
     if (reason == APUS_GUARD_PASSED) reason = connection_check(self, order);
-    apus_binance_request* request = reason == APUS_GUARD_PASSED ? new_request(self) : NULL;
+    apus_binance_request* request = reason == APUS_GUARD_PASSED ? new_request(self, now_ns) : NULL;
     if (reason == APUS_GUARD_PASSED && request == NULL) reason = APUS_GUARD_IN_FLIGHT_FULL;
     uint8_t* payload;
     if (request != NULL && apus_link_reserve(&self->api_link, APUS_BINANCE_REQUEST_BYTES, &payload) < 0) {
@@ -189,29 +198,28 @@ static void note_sent(apus_binance_orders* self) {
 
 // MARK: answers
 
-static void take_key_answer(apus_binance_orders* self, const apus_binance_request* request,
-                            const apus_binance_answer* answer, uint64_t now_ns) {
-    self->key_in_flight = false;
-    bool good = answer->status == 200;
-    self->key_due_ns = now_ns + (good ? self->config.key_renewal_ns : SECOND_NS);
-    if (request->action == ACTION_KEY_PING) {
-        self->has_key = good;
-        return;
-    }
+// Gives the user link the path of a key. Returns false when there is no usable key in the answer.
+static bool use_key(apus_binance_orders* self, const apus_binance_answer* answer, uint64_t now_ns) {
+    if (answer->status != 200 || answer->listen_key == NULL) return false;
     char path[APUS_PATH_BYTES];
     int length = snprintf(path, sizeof path, "%s%.*s", self->config.user_path, (int)answer->listen_key_length,
                           (const char*)answer->listen_key);
-    bool usable = good && answer->listen_key != NULL && length < (int)sizeof path
-                  && apus_link_set_path(&self->user_link, path) == 0;
-    self->has_key = usable;
-    if (!usable) {
-        self->key_due_ns = now_ns + SECOND_NS;
-        return;
-    }
-    if (self->user_link.state == APUS_LINK_IDLE)
-        apus_link_start(&self->user_link, now_ns);
-    else
-        apus_link_reconnect(&self->user_link, APUS_REASON_SESSION, now_ns);
+    if (length >= (int)sizeof path) return false;
+    apus_link* link = &self->user_link;
+    bool same = strcmp(link->path, path) == 0;
+    if (apus_link_set_path(link, path) < 0) return false;
+    if (link->state == APUS_LINK_IDLE)
+        apus_link_start(link, now_ns);
+    else if (!same)
+        apus_link_reconnect(link, APUS_REASON_SESSION, now_ns);
+    return true;
+}
+
+static void take_key_answer(apus_binance_orders* self, const apus_binance_request* request,
+                            const apus_binance_answer* answer, uint64_t now_ns) {
+    self->key_in_flight = false;
+    self->has_key = request->action == ACTION_KEY_PING ? answer->status == 200 : use_key(self, answer, now_ns);
+    self->key_due_ns = now_ns + (self->has_key ? self->config.key_renewal_ns : SECOND_NS);
 }
 
 static uint8_t good_kind(const apus_binance_request* request) {
@@ -229,7 +237,9 @@ static uint8_t good_kind(const apus_binance_request* request) {
 
 static uint8_t bad_kind(const apus_binance_request* request, const apus_binance_answer* answer) {
     // A server error (5xx) does not say whether the request was carried out.
-    if (answer->status >= 500) return APUS_REPORT_UNKNOWN;
+    if (answer->status >= 500 || answer->code == CODE_TIMEOUT || answer->code == CODE_UNEXPECTED_ANSWER) {
+        return APUS_REPORT_UNKNOWN;
+    }
     switch (request->action) {
     case APUS_ORDER_CANCEL:
         return APUS_REPORT_CANCEL_REJECTED;
@@ -262,6 +272,21 @@ static void take_order_answer(apus_binance_orders* self, const apus_binance_requ
     report(self, &result);
 }
 
+// A request that was carried out must show on the user stream.
+static void expect_event(apus_binance_orders* self, const apus_binance_request* request, uint64_t now_ns) {
+    bool makes_event = request->action != APUS_ORDER_QUERY && request->action < ACTION_KEY_START;
+    if (!makes_event || self->config.event_grace_ns == 0 || self->event_ns >= request->queued_ns) return;
+    uint64_t due_ns = now_ns + self->config.event_grace_ns;
+    if (due_ns < self->event_due_ns) self->event_due_ns = due_ns;
+}
+
+static void check_events(apus_binance_orders* self, uint64_t now_ns) {
+    if (now_ns < self->event_due_ns || self->user_link.state != APUS_LINK_OPEN) return;
+    self->event_due_ns = UINT64_MAX;
+    self->freezes++;
+    apus_link_reconnect(&self->user_link, APUS_REASON_FROZEN, now_ns);
+}
+
 static void take_answer(apus_binance_orders* self, const apus_binance_answer* answer, uint64_t now_ns) {
     apus_binance_request* request = request_at(self, answer->request_id);
     if (answer->request_id == 0 || request->number != answer->request_id) return; // late: it was reported UNKNOWN
@@ -269,6 +294,7 @@ static void take_answer(apus_binance_orders* self, const apus_binance_answer* an
         take_key_answer(self, request, answer, now_ns);
     else
         take_order_answer(self, request, answer, now_ns);
+    if (answer->status == 200) expect_event(self, request, now_ns);
     request->number = 0;
 }
 
@@ -277,6 +303,8 @@ static void take_event(apus_binance_orders* self, const apus_binance_answer* eve
         self->foreign_events++;
         return;
     }
+    self->event_ns = now_ns;
+    self->event_due_ns = UINT64_MAX;
     bool fill = event->execution == APUS_REPORT_FILL;
     apus_report result = {
         .client_id = event->client_id,
@@ -298,14 +326,15 @@ static void take_event(apus_binance_orders* self, const apus_binance_answer* eve
     report(self, &result);
 }
 
-static void take_message(apus_binance_orders* self, const apus_ws_item* item, uint64_t now_ns) {
+static void take_message(apus_binance_orders* self, const apus_link* link, const apus_ws_item* item, uint64_t now_ns) {
     apus_binance_answer answer;
     if (apus_binance_decode_answer(self->market->instruments, self->config.settlement_asset, item->data, item->size,
                                    &answer)
         < 0) {
-        // What it said is lost: if it answered a request, that request times out and is asked about.
+        // If it answered a request, that request times out and is asked about. An event is simply gone.
         self->decode_errors++;
         apus_publisher_count(self->out, APUS_COUNT_DECODE_ERRORS, 1);
+        if (link == &self->user_link) self->missed = true;
         return;
     }
     switch (answer.kind) {
@@ -318,6 +347,7 @@ static void take_message(apus_binance_orders* self, const apus_ws_item* item, ui
     case APUS_BINANCE_KEY_EXPIRED:
         self->has_key = false;
         self->key_due_ns = now_ns;
+        apus_link_reconnect(&self->user_link, APUS_REASON_SESSION, now_ns);
         break;
     default:
         break;
@@ -328,10 +358,18 @@ static uint32_t take_messages(apus_binance_orders* self, apus_link* link, uint64
     apus_ws_item item;
     uint32_t work = 0;
     while (has_room(self, 1) && apus_link_next(link, now_ns, &item) > 0) {
-        take_message(self, &item, now_ns);
+        take_message(self, link, &item, now_ns);
         work++;
     }
     return work;
+}
+
+static uint32_t report_missed(apus_binance_orders* self, uint64_t now_ns) {
+    if (!self->missed || !has_room(self, 1)) return 0;
+    self->missed = false;
+    apus_report missed = {.kind = APUS_REPORT_MISSED, .instrument = APUS_INSTRUMENT_NONE, .receive_ns = now_ns};
+    report(self, &missed);
+    return 1;
 }
 
 // MARK: lost answers
@@ -343,8 +381,7 @@ static uint32_t take_losses(apus_binance_orders* self, uint64_t now_ns) {
         apus_binance_request* request = request_at(self, self->oldest_request);
         if (request->number == self->oldest_request) {
             bool lost = request->number < self->lost_through;
-            bool late = request->sent_ns != 0 && now_ns > request->sent_ns
-                        && now_ns - request->sent_ns > self->config.answer_timeout_ns;
+            bool late = now_ns - request->queued_ns > self->config.answer_timeout_ns;
             if ((!lost && !late) || !has_room(self, 1)) return work;
             if (request->action >= ACTION_KEY_START) {
                 self->key_in_flight = false;
@@ -374,10 +411,12 @@ static uint32_t take_changes(apus_binance_orders* self, apus_link* link, uint32_
             self->lost_through = self->next_request;
             self->next_unsent = self->next_request;
         }
-        if (channel == CHANNEL_USER && change.reason == APUS_REASON_UPGRADE_REFUSED) {
-            self->has_key = false;
-            self->key_due_ns = now_ns;
+        if (channel == CHANNEL_USER && ended) {
+            self->event_due_ns = UINT64_MAX;
+            if (link->path_spent) self->has_key = false;
+            if (!self->has_key) self->key_due_ns = now_ns;
         }
+        if (channel == CHANNEL_USER && change.state == APUS_LINK_OPEN) self->missed = true;
         apus_session_publish_change(&self->session, self->out, channel, &change);
     }
     return work;
@@ -386,7 +425,7 @@ static uint32_t take_changes(apus_binance_orders* self, apus_link* link, uint32_
 static void keep_key(apus_binance_orders* self, uint64_t now_ns) {
     if (!self->running || self->key_in_flight || self->api_link.state != APUS_LINK_OPEN) return;
     if (now_ns < self->key_due_ns) return;
-    if (!send_key_request(self, self->has_key ? ACTION_KEY_PING : ACTION_KEY_START)) {
+    if (!send_key_request(self, self->has_key ? ACTION_KEY_PING : ACTION_KEY_START, now_ns)) {
         self->key_due_ns = now_ns + SECOND_NS;
     }
 }
@@ -403,6 +442,8 @@ static uint32_t turn(apus_session* session, uint64_t now_ns) {
     work += take_changes(self, &self->api_link, CHANNEL_API, now_ns);
     work += take_changes(self, &self->user_link, CHANNEL_USER, now_ns);
     work += take_losses(self, now_ns);
+    work += report_missed(self, now_ns);
+    check_events(self, now_ns);
     keep_key(self, now_ns);
     return work + take_orders(self, now_ns);
 }
@@ -417,12 +458,9 @@ static uint64_t deadline(const apus_session* session) {
     if (self->api_link.state == APUS_LINK_OPEN && !self->key_in_flight) due = earlier(due, self->key_due_ns);
     if (self->oldest_request < self->next_request) {
         const apus_binance_request* request = request_at(self, self->oldest_request);
-        if (request->number == 0)
-            due = 0;
-        else if (request->sent_ns != 0)
-            due = earlier(due, request->sent_ns + self->config.answer_timeout_ns + 1);
+        due = request->number == 0 ? 0 : earlier(due, request->queued_ns + self->config.answer_timeout_ns + 1);
     }
-    return due;
+    return self->user_link.state == APUS_LINK_OPEN ? earlier(due, self->event_due_ns) : due;
 }
 
 static void start(apus_session* session, uint64_t now_ns) {
@@ -474,6 +512,8 @@ int apus_binance_orders_init(apus_binance_orders* self, const apus_binance_order
     self->signer = *signer;
     self->guard = (apus_guard){.kill = rings->kill, .market = market, .max_age_ns = config->max_age_ns};
     self->next_request = self->oldest_request = self->next_unsent = 1;
+    self->event_due_ns = UINT64_MAX;
+    self->config.user_link.fresh_path = true;
     apus_arena* arena = market->arena;
     size_t table = APUS_BINANCE_IN_FLIGHT * sizeof *self->requests;
     self->requests = apus_arena_alloc(arena, table);
@@ -494,5 +534,5 @@ int apus_binance_orders_init(apus_binance_orders* self, const apus_binance_order
     apus_random_seed(&user_random, apus_random_next(&seeds));
     int result = apus_link_init(&self->api_link, &self->api, &config->api_link, config->api_path, &api_random);
     if (result < 0) return result;
-    return apus_link_init(&self->user_link, &self->user, &config->user_link, config->user_path, &user_random);
+    return apus_link_init(&self->user_link, &self->user, &self->config.user_link, config->user_path, &user_random);
 }

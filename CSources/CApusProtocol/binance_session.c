@@ -1,25 +1,34 @@
 // The market session of Binance: one stream link for everything, one REST queue for snapshots and probes.
 //
-//   subscription of an instrument:   NONE ── subscribe ──▶ WANTED ── sent ──▶ SENT ── link lost ──▶ WANTED
-//                                      ▲                                       │
-//                                      └──── sent ──── UNWANTED ◀─ unsubscribe ┘
+//   subscription of an instrument:
+//
+//     NONE ── subscribe ──▶ WANTED ── SUBSCRIBE sent ──▶ ASKED ── answered ──▶ ACTIVE      ASKED, ACTIVE ── link lost ──▶ WANTED
+//       ▲                      ▲──────── refused, later ───┘                      │
+//       └── UNSUBSCRIBE sent ── UNWANTED ◀────────── unsubscribe ─────────────────┘
+//
+// One command is under way at a time; the venue must answer it within command_timeout_ns, or the link reconnects: a subscription
+// that is only believed to be there is a frozen feed. A quiet instrument takes its snapshot when its subscription is ACTIVE, so
+// that no change falls between the two.
 //
 // A quiet book is not a dead feed, and an open socket that answers pings is not a live one. A book without a depth message for
-// probe_interval_ns is held against a small REST snapshot: the same best levels, or an update id that the stream has reached,
-// prove it; an id that the stream does not reach within probe_grace_ns shows a frozen stream, and the link reconnects.
+// probe_interval_ns is held against a small REST snapshot: an update id that the stream has reached, at once or within
+// probe_grace_ns, proves it. If it does not reach it, then other best levels show a frozen stream, and the link reconnects; with
+// the same best levels the change lies deeper or was none, and this one book takes a snapshot.
 #include "apus_binance.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { SUBSCRIPTION_NONE, SUBSCRIPTION_WANTED, SUBSCRIPTION_SENT, SUBSCRIPTION_UNWANTED };
+enum subscription { NONE, WANTED, ASKED, ACTIVE, UNWANTED };
 enum { CHANNEL_STREAM, CHANNEL_REST };
 enum { REQUEST_SNAPSHOT, REQUEST_PROBE };
 
 #define CHECK_INTERVAL_NS 50000000ull
 #define MINIMUM_PAUSE_NS 1000000000ull
 #define QUIET_START_NS 2000000000ull
-#define PROBE_LEVELS 5u
+#define REFUSAL_PAUSE_NS 5000000000ull
+// The most levels at the least request weight.
+#define PROBE_LEVELS 50u
 // One stream's name in a message: quotes, comma, symbol, suffix.
 #define STREAM_TEXT_BYTES (APUS_SYMBOL_BYTES + 40u)
 
@@ -52,6 +61,7 @@ static void set_defaults(apus_binance_config* config, const char* stream, const 
     config->probe_interval_ns = 30 * MINIMUM_PAUSE_NS;
     config->probe_grace_ns = 5 * MINIMUM_PAUSE_NS;
     config->command_interval_ns = 250000000ull;
+    config->command_timeout_ns = 5 * MINIMUM_PAUSE_NS;
     config->streams_each = 100;
     apus_link_config_default(&config->link);
     apus_fetch_config_default(&config->fetch);
@@ -104,11 +114,13 @@ static size_t put_streams(const apus_binance_session* self, char* to, uint16_t i
     return at;
 }
 
-// Sends one message for as many instruments in `from` as fit, and moves them to `to`. Returns whether it sent one.
-static bool send_command(apus_binance_session* self, const char* method, uint8_t from, uint8_t to, uint64_t now_ns) {
+// Sends one message for as many instruments in `from` as fit, and moves them to `to`. Returns 1, 0 when there is none in
+// `from`, or what the link says.
+static int send_command(apus_binance_session* self, const char* method, uint8_t from, uint8_t to, uint64_t now_ns) {
     uint8_t* payload;
     size_t room = self->config.streams_each * STREAM_TEXT_BYTES + 128;
-    if (apus_link_reserve(&self->link, room, &payload) < 0) return false;
+    int result = apus_link_reserve(&self->link, room, &payload);
+    if (result < 0) return result;
     char* text = (char*)payload;
     size_t at = (size_t)snprintf(text, room, "{\"method\":\"%s\",\"params\":[", method);
     uint32_t count = 0, named = self->binance.market->instruments->count;
@@ -116,31 +128,58 @@ static bool send_command(apus_binance_session* self, const char* method, uint8_t
         if (self->wanted[i] != from) continue;
         at += put_streams(self, text + at, (uint16_t)i, &count);
         self->wanted[i] = to;
-        apus_market_book* book = apus_market_at(self->binance.market, (uint16_t)i);
-        if (book != NULL) book->applied_ns = now_ns;
     }
-    if (count == 0) return false;
+    if (count == 0) return 0;
     at += (size_t)snprintf(text + at, room - at, "],\"id\":%llu}", (unsigned long long)++self->command_id);
     apus_link_commit(&self->link, payload, room, at);
-    return true;
+    self->command_sent_ns = now_ns;
+    self->next_command_ns = now_ns + self->config.command_interval_ns;
+    return 1;
 }
 
 static uint32_t send_commands(apus_binance_session* self, uint64_t now_ns) {
-    if (!self->commands_waiting || self->link.state != APUS_LINK_OPEN || now_ns < self->next_command_ns) return 0;
-    if (send_command(self, "UNSUBSCRIBE", SUBSCRIPTION_UNWANTED, SUBSCRIPTION_NONE, now_ns)
-        || send_command(self, "SUBSCRIBE", SUBSCRIPTION_WANTED, SUBSCRIPTION_SENT, now_ns)) {
-        self->next_command_ns = now_ns + self->config.command_interval_ns;
-        return 1;
+    if (!self->commands_waiting || self->link.state != APUS_LINK_OPEN || self->command_sent_ns != 0) return 0;
+    if (now_ns < self->next_command_ns) return 0;
+    int result = send_command(self, "UNSUBSCRIBE", UNWANTED, NONE, now_ns);
+    if (result == 0) result = send_command(self, "SUBSCRIBE", WANTED, ASKED, now_ns);
+    if (result == 0) self->commands_waiting = false;
+    if (result < 0) self->next_command_ns = now_ns + self->config.command_interval_ns; // no room: again later
+    return result > 0;
+}
+
+// The venue has answered the command under way.
+static void take_command_answer(apus_binance_session* self, uint64_t now_ns) {
+    const apus_binance_message* answer = &self->binance.last;
+    // A refusal of what the venue could not read names no command: only one is under way.
+    bool named = answer->answer_id == self->command_id || (!answer->succeeded && answer->answer_id == 0);
+    if (self->command_sent_ns == 0 || !named) return;
+    self->command_sent_ns = 0;
+    if (!answer->succeeded) {
+        self->commands_refused++;
+        self->commands_waiting = true;
+        self->next_command_ns = now_ns + REFUSAL_PAUSE_NS;
     }
-    self->commands_waiting = false;
-    return 0;
+    for (uint32_t i = 0; i < self->binance.market->instruments->count; i++) {
+        if (self->wanted[i] != ASKED) continue;
+        self->wanted[i] = answer->succeeded ? ACTIVE : WANTED;
+        apus_market_book* book = apus_market_at(self->binance.market, (uint16_t)i);
+        if (book != NULL) book->applied_ns = now_ns;
+    }
+}
+
+static void check_command(apus_binance_session* self, uint64_t now_ns) {
+    if (self->command_sent_ns == 0 || self->link.state != APUS_LINK_OPEN) return;
+    if (now_ns - self->command_sent_ns > self->config.command_timeout_ns) {
+        apus_link_reconnect(&self->link, APUS_REASON_SESSION, now_ns);
+    }
 }
 
 int apus_binance_session_subscribe(apus_binance_session* self, uint16_t instrument) {
     if (instrument >= self->binance.market->instruments->count) return -ENOENT;
-    if (self->wanted[instrument] == SUBSCRIPTION_WANTED || self->wanted[instrument] == SUBSCRIPTION_SENT) return 0;
+    uint8_t wanted = self->wanted[instrument];
+    if (wanted != NONE && wanted != UNWANTED) return 0;
     if (apus_binance_market_open(&self->binance, instrument) == NULL) return -ENOMEM;
-    self->wanted[instrument] = SUBSCRIPTION_WANTED;
+    self->wanted[instrument] = WANTED;
     self->commands_waiting = true;
     return 0;
 }
@@ -148,55 +187,87 @@ int apus_binance_session_subscribe(apus_binance_session* self, uint16_t instrume
 int apus_binance_session_unsubscribe(apus_binance_session* self, uint16_t instrument) {
     if (instrument >= self->binance.market->instruments->count) return -ENOENT;
     apus_binance_market_drop(&self->binance, instrument);
-    bool sent = self->wanted[instrument] == SUBSCRIPTION_SENT;
-    self->wanted[instrument] = sent ? SUBSCRIPTION_UNWANTED : SUBSCRIPTION_NONE;
+    bool sent = self->wanted[instrument] == ASKED || self->wanted[instrument] == ACTIVE;
+    if (sent)
+        self->wanted[instrument] = UNWANTED;
+    else if (self->wanted[instrument] == WANTED)
+        self->wanted[instrument] = NONE;
     self->commands_waiting |= sent;
     return 0;
 }
 
+// A new connection knows of no subscription.
 static void resubscribe(apus_binance_session* self) {
     for (uint32_t i = 0; i < self->binance.market->instruments->count; i++) {
-        if (self->wanted[i] == SUBSCRIPTION_SENT) self->wanted[i] = SUBSCRIPTION_WANTED;
-        if (self->wanted[i] == SUBSCRIPTION_UNWANTED) self->wanted[i] = SUBSCRIPTION_NONE;
+        if (self->wanted[i] == ASKED || self->wanted[i] == ACTIVE) self->wanted[i] = WANTED;
+        if (self->wanted[i] == UNWANTED) self->wanted[i] = NONE;
     }
+    self->command_sent_ns = 0;
+    self->next_command_ns = 0;
     self->commands_waiting = true;
 }
 
 // MARK: snapshots and probes
 
-static bool submit(apus_binance_session* self, uint16_t instrument, uint32_t kind, uint32_t limit, uint64_t now_ns) {
+// The tag of a request names instrument, kind and the attempt to synchronise that it belongs to.
+static bool submit(apus_binance_session* self, const apus_market_book* book, uint32_t kind, uint32_t limit,
+                   uint64_t now_ns) {
     char path[APUS_PATH_BYTES];
-    const apus_instrument* entry = apus_instrument_at(self->binance.market->instruments, instrument);
+    const apus_instrument* entry = apus_instrument_at(self->binance.market->instruments, book->instrument);
+    const apus_binance_sync* sync = apus_binance_sync_of(book);
     snprintf(path, sizeof path, "%s?symbol=%.*s&limit=%u", self->config.depth_path, (int)entry->symbol_length,
              entry->symbol, limit);
-    apus_fetch_request request = {
-        .method = "GET", .path = path, .tag = (uint64_t)kind << 32 | instrument, .idempotent = true};
+    apus_fetch_request request = {.method = "GET",
+                                  .path = path,
+                                  .tag = (uint64_t)sync->epoch << 32 | kind << 16 | book->instrument,
+                                  .idempotent = true};
     return apus_fetch_submit(&self->fetch, &request, now_ns) == 0;
 }
 
 static void ask_snapshot(apus_binance_session* self, apus_market_book* book, uint64_t now_ns) {
     apus_binance_sync* sync = book->venue;
-    if (sync->requested_ns != 0) return;
-    if (sync->retry_later && now_ns - sync->wanted_ns < self->config.snapshot_retry_ns) return;
-    if (submit(self, book->instrument, REQUEST_SNAPSHOT, self->config.snapshot_limit, now_ns)) {
-        sync->requested_ns = sync->wanted_ns = now_ns;
-    }
+    if (sync->in_flight) return;
+    if (sync->asked_ns != 0 && now_ns - sync->asked_ns < self->config.snapshot_retry_ns) return;
+    if (!submit(self, book, REQUEST_SNAPSHOT, self->config.snapshot_limit, now_ns)) return;
+    sync->in_flight = true;
+    sync->asked_ns = now_ns;
 }
 
 static void ask_probe(apus_binance_session* self, apus_market_book* book, uint64_t now_ns) {
     apus_binance_sync* sync = book->venue;
-    if (sync->probe_update != 0 || sync->probe_ns != 0) return;
-    if (submit(self, book->instrument, REQUEST_PROBE, PROBE_LEVELS, now_ns)) sync->probe_ns = now_ns;
+    if (sync->probe_in_flight || sync->probe_update != 0 || now_ns < sync->probe_due_ns) return;
+    sync->probe_in_flight = submit(self, book, REQUEST_PROBE, PROBE_LEVELS, now_ns);
 }
 
-static bool frozen(const apus_binance_session* self, const apus_binance_sync* sync, uint64_t now_ns) {
-    return sync->probe_update != 0 && now_ns - sync->probe_ns > self->config.probe_grace_ns;
-}
-
-static void freeze(apus_binance_session* self, uint64_t now_ns) {
+// The stream has not reached in time what a probe has shown.
+static void fall_behind(apus_binance_session* self, apus_market_book* book, uint64_t now_ns) {
+    const apus_binance_sync* sync = book->venue;
+    if (sync->probe_equal) {
+        apus_binance_market_stale(&self->binance, book->instrument, APUS_BOOK_REASON_FROZEN);
+        return;
+    }
     self->probes_frozen++;
     apus_binance_market_lost(&self->binance, APUS_BOOK_REASON_FROZEN);
     apus_link_reconnect(&self->link, APUS_REASON_FROZEN, now_ns);
+}
+
+static void check_book(apus_binance_session* self, apus_market_book* book, uint64_t now_ns) {
+    apus_binance_sync* sync = book->venue;
+    bool active = self->wanted[book->instrument] == ACTIVE;
+    if (sync->probe_update != 0 && now_ns - sync->probed_ns > self->config.probe_grace_ns) {
+        fall_behind(self, book, now_ns);
+        return;
+    }
+    if (now_ns < self->next_rest_ns) return;
+    uint64_t quiet_ns = now_ns > book->applied_ns ? now_ns - book->applied_ns : 0;
+    if (sync->wants_snapshot) {
+        ask_snapshot(self, book, now_ns);
+    } else if (!sync->snapshot_applied) {
+        // No message since it was subscribed: the instrument is quiet, and its snapshot need not wait for one.
+        sync->wants_snapshot = active && quiet_ns > QUIET_START_NS;
+    } else if (self->config.probe_interval_ns != 0 && quiet_ns > self->config.probe_interval_ns) {
+        ask_probe(self, book, now_ns);
+    }
 }
 
 // Looks at every book: asks for snapshots that are wanted, probes books that are quiet.
@@ -205,71 +276,34 @@ static void check_books(apus_binance_session* self, uint64_t now_ns) {
     self->next_check_ns = now_ns + CHECK_INTERVAL_NS;
     for (uint32_t i = 0; i < self->binance.market->instruments->count; i++) {
         apus_market_book* book = apus_market_at(self->binance.market, (uint16_t)i);
-        if (book == NULL || book->venue == NULL || self->wanted[i] != SUBSCRIPTION_SENT) continue;
-        apus_binance_sync* sync = book->venue;
-        if (frozen(self, sync, now_ns)) {
-            freeze(self, now_ns);
-            return;
-        }
-        if (now_ns < self->next_rest_ns) continue;
-        uint64_t quiet_ns = now_ns - book->applied_ns;
-        if (sync->wants_snapshot) {
-            ask_snapshot(self, book, now_ns);
-        } else if (!sync->snapshot_applied) {
-            // No message since it was subscribed: the instrument is quiet, and its snapshot need not wait for one.
-            sync->wants_snapshot = quiet_ns > QUIET_START_NS;
-        } else if (self->config.probe_interval_ns != 0 && quiet_ns > self->config.probe_interval_ns) {
-            ask_probe(self, book, now_ns);
-        }
+        bool subscribed = self->wanted[i] == ASKED || self->wanted[i] == ACTIVE;
+        if (book == NULL || book->venue == NULL || !subscribed) continue;
+        check_book(self, book, now_ns);
+        if (self->link.state != APUS_LINK_OPEN) return;
     }
-}
-
-// Whether the book's best levels are those of the answer in binance.last.
-static bool probe_agrees(apus_binance_session* self, const apus_market_book* book) {
-    const apus_binance_message* message = &self->binance.last;
-    if (message->last_update <= book->update_id) return true;
-    const apus_level* levels = message->levels;
-    uint32_t counts[] = {message->bid_count, message->ask_count};
-    for (uint32_t side = 0; side < 2; side++) {
-        apus_level ours[PROBE_LEVELS];
-        uint32_t count = counts[side] < PROBE_LEVELS ? counts[side] : PROBE_LEVELS;
-        if (apus_book_depth(&book->book, side, ours, count) != count) return false;
-        if (memcmp(ours, levels, count * sizeof *ours) != 0) return false;
-        levels += counts[side];
-    }
-    return true;
 }
 
 static void take_probe(apus_binance_session* self, apus_market_book* book, const apus_fetch_response* response,
                        uint64_t now_ns) {
     apus_binance_sync* sync = book->venue;
-    sync->probe_ns = 0;
-    if (response->http.status != 200 || !sync->snapshot_applied) return;
-    if (apus_binance_market_snapshot(&self->binance, book->instrument, response->http.body, response->http.body_size,
-                                     response->received_ns)
-        < 0) {
-        return;
-    }
-    if (probe_agrees(self, book)) {
+    sync->probe_in_flight = false;
+    sync->probe_due_ns = now_ns + self->config.snapshot_retry_ns;
+    if (response->error != 0 || response->http.status != 200) return;
+    int result = apus_binance_market_probe(&self->binance, book->instrument, response->http.body,
+                                           response->http.body_size, response->received_ns);
+    if (result == 1) {
         self->probes_equal++;
         book->applied_ns = now_ns;
-        return;
     }
-    sync->probe_update = self->binance.last.last_update;
-    sync->probe_ns = now_ns;
+    if (result == 0) sync->probed_ns = now_ns;
 }
 
-static void take_snapshot(apus_binance_session* self, apus_market_book* book, const apus_fetch_response* response,
-                          uint64_t now_ns) {
+static void take_snapshot(apus_binance_session* self, apus_market_book* book, const apus_fetch_response* response) {
     apus_binance_sync* sync = book->venue;
-    bool usable = response->error == 0 && response->http.status == 200
-                  && apus_binance_market_snapshot(&self->binance, book->instrument, response->http.body,
-                                                  response->http.body_size, response->received_ns)
-                         == 0;
-    sync->requested_ns = 0;
-    if (usable) return;
-    sync->retry_later = true;
-    sync->wanted_ns = now_ns;
+    sync->in_flight = false;
+    if (response->error != 0 || response->http.status != 200) return;
+    apus_binance_market_snapshot(&self->binance, book->instrument, response->http.body, response->http.body_size,
+                                 response->received_ns);
 }
 
 static uint32_t take_answers(apus_binance_session* self, uint64_t now_ns) {
@@ -283,11 +317,12 @@ static uint32_t take_answers(apus_binance_session* self, uint64_t now_ns) {
         }
         apus_market_book* book = apus_market_at(self->binance.market, (uint16_t)response.tag);
         if (book == NULL || book->venue == NULL || book->state == APUS_STATE_DROPPED) continue;
-        if (response.tag >> 32 == REQUEST_PROBE) {
+        // What was asked for before the connection or the book was lost says nothing about the stream of now.
+        if (apus_binance_sync_of(book)->epoch != response.tag >> 32) continue;
+        if ((response.tag >> 16 & 1) == REQUEST_PROBE)
             take_probe(self, book, &response, now_ns);
-        } else {
-            take_snapshot(self, book, &response, now_ns);
-        }
+        else
+            take_snapshot(self, book, &response);
     }
     return work;
 }
@@ -315,6 +350,7 @@ static uint32_t take_messages(apus_binance_session* self, uint64_t now_ns) {
         work++;
         apus_binance_market_message(&self->binance, item.data, item.size, self->stream.receive_ns,
                                     self->stream.kernel_ns);
+        if (self->binance.last.kind == APUS_BINANCE_ANSWER) take_command_answer(self, now_ns);
     }
     return work;
 }
@@ -329,6 +365,7 @@ static uint32_t turn(apus_session* session, uint64_t now_ns) {
     apus_link_tick(&self->link, now_ns);
     work += take_changes(self);
     work += take_answers(self, now_ns);
+    check_command(self, now_ns);
     work += send_commands(self, now_ns);
     check_books(self, now_ns);
     return work;
@@ -342,7 +379,10 @@ static uint64_t deadline(const apus_session* session) {
     const apus_binance_session* self = (const apus_binance_session*)(const void*)session;
     uint64_t due = earlier(apus_link_deadline(&self->link), apus_fetch_deadline(&self->fetch));
     if (self->link.state != APUS_LINK_OPEN) return due;
-    if (self->commands_waiting) due = earlier(due, self->next_command_ns);
+    if (self->command_sent_ns != 0)
+        due = earlier(due, self->command_sent_ns + self->config.command_timeout_ns + 1);
+    else if (self->commands_waiting)
+        due = earlier(due, self->next_command_ns);
     return earlier(due, self->next_check_ns);
 }
 
@@ -402,7 +442,7 @@ int apus_binance_session_init(apus_binance_session* self, const apus_binance_con
     apus_level* levels = apus_arena_alloc(arena, APUS_MESSAGE_LEVELS_MAX * sizeof *levels);
     self->wanted = apus_arena_alloc(arena, market->instruments->capacity);
     if (!rx[0] || !rx[1] || !tx[0] || !tx[1] || !storage || !levels || !self->wanted) return -ENOMEM;
-    memset(self->wanted, SUBSCRIPTION_NONE, market->instruments->capacity);
+    memset(self->wanted, NONE, market->instruments->capacity);
     apus_binance_market_init(&self->binance, market, levels, APUS_MESSAGE_LEVELS_MAX);
     apus_channel_init(&self->stream, rx[0], config->rx_bytes, tx[0], config->tx_bytes);
     apus_channel_init(&self->rest, rx[1], config->rx_bytes, tx[1], config->tx_bytes);

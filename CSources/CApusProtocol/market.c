@@ -111,16 +111,21 @@ void apus_market_state(apus_market* market, apus_market_book* book, uint8_t stat
         .update_id = (uint32_t)book->update_id,
         .bid_price = reason,
     };
-    uint64_t number = apus_publisher_emit(market->out, &event);
+    // The board first, as for a touch: who is told that the book is stale does not find it live there.
+    write_board(market, book, market->out->feed.next, market->out->receive_ns);
+    apus_publisher_emit(market->out, &event);
     apus_publisher_count(market->out, APUS_COUNT_EVENTS, 1);
-    write_board(market, book, number, event.publish_ns);
+}
+
+void apus_market_forget_touches(apus_market_book* book) {
+    book->tickers_count = book->tops_count = 0;
 }
 
 void apus_market_clear(apus_market* market, apus_market_book* book) {
     (void)market;
     apus_book_clear(&book->book);
     book->board_dirty = true;
-    book->tickers_count = book->tops_count = 0;
+    apus_market_forget_touches(book);
 }
 
 // MARK: levels
@@ -257,6 +262,9 @@ int apus_market_tick_size(apus_market* market, apus_market_book* book, int64_t t
         .instrument = book->instrument, .kind = APUS_EVENT_TICK_SIZE, .bid_price = old, .ask_price = tick};
     apus_publisher_emit(market->out, &event);
     apus_publisher_count(market->out, APUS_COUNT_EVENTS, 1);
-    if (result < 0) apus_market_state(market, book, APUS_STATE_STALE, APUS_BOOK_REASON_ARENA);
+    if (result < 0) {
+        apus_market_clear(market, book);
+        apus_market_state(market, book, APUS_STATE_STALE, APUS_BOOK_REASON_ARENA);
+    }
     return result;
 }

@@ -31,13 +31,19 @@ typedef struct apus_binance_sync {
     apus_binance_pending* newest;
     uint64_t pending_levels;
     uint64_t probe_update; // lastUpdateId of a REST probe that the stream has not reached yet; 0: none
-    uint64_t probe_ns;
-    uint64_t wanted_ns;    // when the snapshot became wanted
-    uint64_t requested_ns; // when it was last asked for; 0: it is not in flight
+    // Counts the attempts to synchronise: an answer that was asked for in an earlier one says nothing about this one.
+    uint32_t epoch;
     bool snapshot_applied;
     bool bridged; // the first event after the snapshot has fitted
     bool wants_snapshot;
-    bool retry_later; // the newest answer was no use: wait before asking again
+
+    // Kept by the session.
+    bool in_flight;       // a snapshot of this epoch is on its way
+    bool probe_in_flight; // a probe of this epoch is on its way
+    bool probe_equal;     // the best levels of the probe behind probe_update were those of the book
+    uint64_t probed_ns;   // when probe_update was learnt
+    uint64_t probe_due_ns;
+    uint64_t asked_ns; // when a snapshot was last asked for, in any epoch; 0: never
 } apus_binance_sync;
 
 typedef struct apus_binance_market {
@@ -60,7 +66,8 @@ static inline apus_binance_sync* apus_binance_sync_of(const apus_market_book* bo
 }
 
 // Takes one stream message with APUS_PADDING readable bytes behind it. Times are monotonic; kernel_ns 0: unknown.
-// Returns 0, or the decoder's negative errno: the message was counted and changed no book (see binance->last).
+// Returns 0, or the decoder's negative errno: the message was counted and changed no level (see binance->last). What it may
+// have told is lost: the book it was for is STALE, and every book where it does not even say that.
 int apus_binance_market_message(apus_binance_market* binance, const uint8_t* bytes, size_t length, uint64_t receive_ns,
                                 uint64_t kernel_ns);
 
@@ -68,8 +75,17 @@ int apus_binance_market_message(apus_binance_market* binance, const uint8_t* byt
 int apus_binance_market_snapshot(apus_binance_market* binance, uint16_t instrument, const uint8_t* bytes, size_t length,
                                  uint64_t receive_ns);
 
-// The same for a snapshot that apus_binance_decode has just decoded into binance->last.
+// Holds the book against the body of a small GET .../depth without changing it. Returns 1 when the stream has reached what the
+// body tells; 0 when it has not yet: sync->probe_update says what it must reach, sync->probe_equal whether the levels in the
+// body equal the book's best ones; or as above.
+int apus_binance_market_probe(apus_binance_market* binance, uint16_t instrument, const uint8_t* bytes, size_t length,
+                              uint64_t receive_ns);
+
+// The same as apus_binance_market_snapshot for a snapshot that apus_binance_decode has just decoded into binance->last.
 void apus_binance_market_snapshot_decoded(apus_binance_market* binance, apus_market_book* book, uint64_t receive_ns);
+
+// The session has found one book to be behind the venue: it becomes STALE and wants a snapshot.
+void apus_binance_market_stale(apus_binance_market* binance, uint16_t instrument, uint8_t reason);
 
 // The connection is gone: every open book becomes STALE for `reason` and forgets what it had buffered.
 void apus_binance_market_lost(apus_binance_market* binance, uint8_t reason);
@@ -89,6 +105,7 @@ typedef struct apus_binance_config {
     uint64_t probe_interval_ns;        // a book without a depth message for so long is held against REST; 0: never
     uint64_t probe_grace_ns;           // the stream must have reached the probe's update id by then
     uint64_t command_interval_ns;      // between two messages to the venue (it takes 5 a second)
+    uint64_t command_timeout_ns;       // without an answer to one the link reconnects
     uint32_t streams_each;             // streams named in one message
     apus_link_config link;
     apus_fetch_config fetch;
@@ -105,13 +122,15 @@ typedef struct apus_binance_session {
     apus_channel* channels[2];
     apus_link link;
     apus_fetch fetch;
-    uint8_t* wanted; // by instrument: where its subscription stands
+    uint8_t* wanted; // by instrument: where its subscription stands (binance_session.c)
     uint64_t next_command_ns;
     uint64_t next_check_ns; // of snapshots that are wanted and books that are quiet
     uint64_t next_rest_ns;  // after a 429
     uint64_t command_id;
-    uint64_t probes_equal;  // REST probes that the stream agreed with
-    uint64_t probes_frozen; // those that showed a frozen stream
+    uint64_t command_sent_ns;  // of the one command that waits for its answer; 0: none waits
+    uint64_t commands_refused; // by the venue; they are tried again
+    uint64_t probes_equal;     // REST probes that the stream agreed with
+    uint64_t probes_frozen;    // those that showed a frozen stream
     bool commands_waiting;
     bool running;
 } apus_binance_session;

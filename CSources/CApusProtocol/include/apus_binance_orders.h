@@ -5,7 +5,8 @@
 //
 // Fills come from the user stream alone, so that each is told once; answers tell acceptance and refusal. A request whose
 // answer is lost (time-out, connection) is reported UNKNOWN: the engine asks with APUS_ORDER_QUERY, nothing is sent again.
-// When the report ring is full the session stops reading both connections and refuses orders until there is room.
+// Whenever the user stream opens, and when an event cannot be read, APUS_REPORT_MISSED says that news may be missing.
+// When the report ring is full the session stops reading both connections and takes no orders until there is room.
 #ifndef APUS_BINANCE_ORDERS_H
 #define APUS_BINANCE_ORDERS_H
 
@@ -93,6 +94,7 @@ typedef struct apus_binance_orders_config {
     uint64_t answer_timeout_ns;      // then the request is UNKNOWN
     uint64_t max_age_ns;             // the guard's
     uint64_t key_renewal_ns;         // the listen key lives 60 minutes
+    uint64_t event_grace_ns; // a request that was carried out must show on the user stream within this; 0: any time
     apus_link_config api_link;
     apus_link_config user_link;
     uint64_t rx_bytes;
@@ -103,7 +105,8 @@ typedef struct apus_binance_request {
     uint64_t number;    // 0: the place is free
     uint64_t client_id; // of the order meant
     uint64_t decided_ns;
-    uint64_t sent_ns;
+    uint64_t queued_ns;
+    uint64_t sent_ns; // 0: not yet handed to the kernel
     uint64_t tx_mark; // tx_total of the API channel once it is sent
     int64_t price;
     int64_t quantity;
@@ -131,11 +134,15 @@ typedef struct apus_binance_orders {
     uint64_t next_unsent;    // the first whose send time is not recorded
     uint64_t lost_through;   // requests below this number are to be reported UNKNOWN
     uint64_t key_due_ns;     // when the listen key is to be made or renewed
+    uint64_t event_ns;       // newest event of an order of ours
+    uint64_t event_due_ns;   // an event must have come by then, or the user stream is frozen
     bool has_key;
     bool key_in_flight;
+    bool missed; // APUS_REPORT_MISSED is to be reported
     bool halted; // the report ring was full
     bool running;
     uint64_t halts;
+    uint64_t freezes; // of the user stream
     uint64_t decode_errors;
     uint64_t foreign_events; // of orders that are not the engine's
 } apus_binance_orders;

@@ -81,6 +81,9 @@ void apus_market_state(apus_market* market, apus_market_book* book, uint8_t stat
 // Empties the book without publishing.
 void apus_market_clear(apus_market* market, apus_market_book* book);
 
+// Forgets the touches that wait for their counterpart: on another connection the venue's ids may start anew.
+void apus_market_forget_touches(apus_market_book* book);
+
 // Applies absolute quantities. Returns 0, or -ENOMEM when the arena is full: the book is then STALE and empty.
 int apus_market_apply(apus_market* market, apus_market_book* book, const apus_level* bids, uint32_t bid_count,
                       const apus_level* asks, uint32_t ask_count);
