@@ -157,6 +157,7 @@ static void next_answer(apus_http* http) {
     http->offset = here(http);
     http->scanned = http->head_size = http->body_size = http->gap = 0;
     http->removed = 0;
+    http->status = 0;
     http->trailers = 0;
     http->mode = HEAD;
 }
@@ -272,7 +273,7 @@ static int step_trailer(apus_http* http, apus_buffer* rx) {
 }
 
 bool apus_http_peek(const apus_http* http, const apus_buffer* rx, apus_http_response* response) {
-    if (http->head_size == 0) return false;
+    if (http->status == 0) return false; // no head, or not a sound one
     *response = (apus_http_response){
         .head = (const char*)rx->base + rx->start,
         .head_size = http->head_size,
