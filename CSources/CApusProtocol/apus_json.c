@@ -3,7 +3,7 @@
 #include <string.h>
 
 // What may come next.
-enum { EXPECT_VALUE, EXPECT_VALUE_OR_END, EXPECT_KEY, EXPECT_KEY_OR_END, EXPECT_COMMA_OR_END, EXPECT_NOTHING };
+enum { EXPECT_VALUE, EXPECT_VALUE_OR_END, EXPECT_KEY_OR_END, EXPECT_COMMA_OR_END, EXPECT_NOTHING };
 
 void apus_json_init(apus_json* json, const void* bytes, size_t length) {
     *json = (apus_json){.bytes = bytes, .length = length, .expect = EXPECT_VALUE};
@@ -229,8 +229,6 @@ apus_json_token apus_json_next(apus_json* json) {
         return in_object(json) ? take_key(json) : take_value(json);
     case EXPECT_KEY_OR_END:
         return is_at(json, json->position, '}') ? end(json) : take_key(json);
-    case EXPECT_KEY:
-        return take_key(json);
     case EXPECT_VALUE_OR_END:
         return is_at(json, json->position, ']') ? end(json) : take_value(json);
     default:
