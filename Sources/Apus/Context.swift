@@ -15,7 +15,8 @@ public struct Context {
     @inlinable
     package init(_ core: UnsafeMutablePointer<ContextCore>) { self.core = core }
 
-    /// The time, in nanoseconds on a monotonic scale: of the event that is being told, simulated in replay and backtest.
+    /// The time, in nanoseconds on a monotonic scale: of the event that is being told, simulated in replay and
+    /// backtest.
     @inlinable
     public var now: UInt64 { core.pointee.now }
 

@@ -63,7 +63,8 @@ public struct Parameters: Sendable {
     /// No parameters.
     public init() { values = [:] }
 
-    /// Parameters from a configuration, completed by defaults. Throws when a key is missing, unknown, or of the wrong kind.
+    /// Parameters from a configuration, completed by defaults. Throws when a key is missing, unknown, or of the wrong
+    /// kind.
     public init(_ configured: [String: String], declared: [ParameterDescription]) throws(ParameterError) {
         var values: [String: String] = [:]
         for parameter in declared {

@@ -1,7 +1,8 @@
 /// A trading strategy: a struct (or class) that the engine tells what happens, one call after the other, on one thread.
 ///
-/// Every callback has an empty default; write those you need. Numbers and time come from the arguments alone, so the same inputs
-/// give the same decisions live, in replay and in backtest. A callback must not wait and, where speed matters, not allocate.
+/// Every callback has an empty default; write those you need. Numbers and time come from the arguments alone, so the
+/// same inputs give the same decisions live, in replay and in backtest. A callback must not wait and, where speed
+/// matters, not allocate.
 ///
 /// ```swift
 /// import Apus
@@ -19,7 +20,8 @@
 /// }
 /// ```
 public protocol Strategy: SendableMetatype {
-    /// Before anything else: look up instruments, set timers. An error stops the program and is shown; `ParameterError` names the key.
+    /// Before anything else: look up instruments, set timers. An error stops the program and is shown;
+    /// `ParameterError` names the key.
     mutating func start(_ context: Context) throws
     /// The touch or the depth of a book changed. Check `BookView.isLive` before trading on it.
     mutating func book(_ book: BookView, _ context: Context)

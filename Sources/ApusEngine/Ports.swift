@@ -14,7 +14,8 @@ package protocol Agent: AnyObject {
 package protocol FeedSource: AnyObject {
     /// The public mapping that the events are published to. It stays mapped as long as the source lives.
     var view: UnsafeMutablePointer<apus_public> { get }
-    /// Placement `shared`: one turn of the source, returning how much it did. Placement `dedicated`: 0, the source has its own thread.
+    /// Placement `shared`: one turn of the source, returning how much it did. Placement `dedicated`: 0, the source
+    /// has its own thread.
     func turn(_ now: UInt64) -> Int
 }
 

@@ -1,7 +1,8 @@
 import Apus
 
-/// Takes the side that the book leans to: buys at the ask when bids outweigh asks by far, sells when asks do, and closes when
-/// the lean is gone. Source of the signal: Cont, Kukanov, Stoikov, "The price impact of order book events", 2014.
+/// Takes the side that the book leans to: buys at the ask when bids outweigh asks by far, sells when asks do, and
+/// closes when the lean is gone. Source of the signal: Cont, Kukanov, Stoikov, "The price impact of order book
+/// events", 2014.
 public struct BookImbalanceTaker: Strategy {
     private let threshold: Double
     private var imbalance: BookImbalance

@@ -1,7 +1,7 @@
 import Apus
 
-/// Follows the trend of the middle price: long while the fast average is above the slow one, short while it is below. Each crossing
-/// turns the position round with one order. Source: Appel, "Technical Analysis", 2005.
+/// Follows the trend of the middle price: long while the fast average is above the slow one, short while it is below.
+/// Each crossing turns the position round with one order. Source: Appel, "Technical Analysis", 2005.
 public struct EMACross: Strategy {
     private var fast: EMA
     private var slow: EMA

@@ -2,10 +2,10 @@ import Apus
 
 /// Quotes both sides of one instrument around its middle and leans against its own inventory.
 ///
-/// With inventory q, in order sizes, the quotes stand around  mid - skew · q  at a distance of `half-spread`, both in ticks: who is long
-/// quotes lower, sells sooner and buys later. At the inventory limit the side that would add to it is not quoted.
-/// Source of the idea: Ho, Stoll, "Optimal dealer pricing under transactions and return uncertainty", 1981; Avellaneda, Stoikov,
-/// "High-frequency trading in a limit order book", 2008.
+/// With inventory q, in order sizes, the quotes stand around  mid - skew · q  at a distance of `half-spread`, both in
+/// ticks: who is long quotes lower, sells sooner and buys later. At the inventory limit the side that would add to it
+/// is not quoted. Source of the idea: Ho, Stoll, "Optimal dealer pricing under transactions and return uncertainty",
+/// 1981; Avellaneda, Stoikov, "High-frequency trading in a limit order book", 2008.
 public struct MarketMaker: Strategy {
     private let halfSpread: Int64
     private let skew: Int64

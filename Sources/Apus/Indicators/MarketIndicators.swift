@@ -32,10 +32,10 @@ public struct VWAP: Sendable {
     }
 }
 
-/// The imbalance of a book's best `levels` levels, smoothed: i = (B - A) / (B + A), B and A the quantities bid and asked there.
-/// With one level it reads the touch alone and costs a few nanoseconds; with more it asks the board for depth. O(levels).
-/// Source: Cont, Kukanov, Stoikov, "The price impact of order book events", 2014; Cartea et al., "Enhancing trading
-/// strategies with order book signals", 2018.
+/// The imbalance of a book's best `levels` levels, smoothed: i = (B - A) / (B + A), B and A the quantities bid and
+/// asked there. With one level it reads the touch alone and costs a few nanoseconds; with more it asks the board for
+/// depth. O(levels). Source: Cont, Kukanov, Stoikov, "The price impact of order book events", 2014; Cartea et al.,
+/// "Enhancing trading strategies with order book signals", 2018.
 ///
 /// ```swift
 /// var imbalance = BookImbalance(levels: 5, period: 10)

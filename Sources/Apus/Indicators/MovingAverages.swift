@@ -1,5 +1,6 @@
 /// The exponential moving average: v += (x - v) · 2 / (period + 1), starting with the first value.
-/// Source: Appel, "Technical Analysis", 2005 (the weight 2 / (n + 1) has the mean age of a simple average of n values). O(1).
+/// Source: Appel, "Technical Analysis", 2005 (the weight 2 / (n + 1) has the mean age of a simple average of n
+/// values). O(1).
 ///
 /// ```swift
 /// var fast = EMA(period: 12)

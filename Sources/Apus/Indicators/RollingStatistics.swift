@@ -61,9 +61,10 @@ private struct MonotonicQueue: Sendable {
     }
 }
 
-/// Mean and variance of the newest `period` values, each update by the difference that the entering and the leaving value make:
-/// M2 += (x - y) · (x - mean' + y - mean). O(1). Renewed from the kept values once in each period.
-/// Source: Welford, "Note on a method for calculating corrected sums of squares and products", 1962, applied to a window.
+/// Mean and variance of the newest `period` values, each update by the difference that the entering and the leaving
+/// value make: M2 += (x - y) · (x - mean' + y - mean). O(1). Renewed from the kept values once in each period.
+/// Source: Welford, "Note on a method for calculating corrected sums of squares and products", 1962, applied to a
+/// window.
 ///
 /// ```swift
 /// var returns = RollingVariance(period: 60)

@@ -72,7 +72,8 @@ public enum BookState: UInt8, Sendable, Codable {
 
 /// The book of one instrument: its touch at once, its depth when asked.
 ///
-/// It is a view, not a copy: it always shows the newest book that the strategy has been told of. Keep prices, not views.
+/// It is a view, not a copy: it always shows the newest book that the strategy has been told of. Keep prices, not
+/// views.
 ///
 /// ```swift
 /// mutating func book(_ book: BookView, _ context: Context) {
@@ -148,8 +149,8 @@ public struct BookView {
     @inlinable
     public var time: UInt64 { record.pointee.publishTime }
 
-    /// The levels behind the touch, to the engine's configured depth. Copied from the board once for each event; nil when
-    /// the writer was busy with it at every try, which a strategy may treat like a book that is not live.
+    /// The levels behind the touch, to the engine's configured depth. Copied from the board once for each event; nil
+    /// when the writer was busy with it at every try, which a strategy may treat like a book that is not live.
     public var depth: DepthView? {
         guard record.pointee.depth.refresh(record.pointee.index, after: record.pointee.eventNumber) else { return nil }
         return DepthView(record: record)

@@ -1,4 +1,5 @@
-/// How prices and quantities in units become money in 10^-18 parts of an asset, without rounding where the contract allows it.
+/// How prices and quantities in units become money in 10^-18 parts of an asset, without rounding where the contract
+/// allows it.
 ///
 /// With P price decimals and Q quantity decimals (P + Q ≤ 18):
 /// - linear and binary value: price · quantity · multiplier · 10^(18 - P - Q), exact

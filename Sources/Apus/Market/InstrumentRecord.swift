@@ -1,7 +1,7 @@
 package import CApusRing
 
-/// All that the decision thread knows of one instrument, in memory of an `InstrumentTable`. Views (`Instrument`, `BookView`) point at
-/// it. Only the thread that runs the agent touches it.
+/// All that the decision thread knows of one instrument, in memory of an `InstrumentTable`. Views (`Instrument`,
+/// `BookView`) point at it. Only the thread that runs the agent touches it.
 @usableFromInline
 package struct InstrumentRecord {
     // The event's word first: what each event writes and a strategy reads lies on the first lines.

@@ -72,8 +72,8 @@ public struct BookStateChange {
     }
 }
 
-/// The strategy was too slow: the feed ring overtook it. The books have been brought up to date from the board; a `book`
-/// callback for each live one follows.
+/// The strategy was too slow: the feed ring overtook it. The books have been brought up to date from the board; a
+/// `book` callback for each live one follows.
 public struct Loss: Sendable {
     /// How many events it did not see, exactly.
     public let events: UInt64
@@ -106,12 +106,15 @@ public struct ConnectionChange: Sendable {
     public let connection: Int
     /// What it does now.
     public let state: ConnectionState
-    /// The session's reason for a close, 0 otherwise.
+    /// The engine's reason for the change, for logs; 0 when there is none.
+    public let reason: Int64
+    /// What stands behind the reason: a close code, an HTTP status or an error number; 0 when there is none.
     public let code: Int64
 
-    package init(connection: Int, state: ConnectionState, code: Int64) {
+    package init(connection: Int, state: ConnectionState, reason: Int64, code: Int64) {
         self.connection = connection
         self.state = state
+        self.reason = reason
         self.code = code
     }
 }

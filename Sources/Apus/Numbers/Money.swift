@@ -1,7 +1,7 @@
 /// An amount of a settlement asset, exact to 10^-18 in 128 bits: notional, fee, profit and loss.
 ///
-/// Sums that leave the range (1.7 · 10^20 whole coins) stay at its end instead of trapping: a wrong number from a venue must
-/// not stop the thread that can still cancel orders.
+/// Sums that leave the range (1.7 · 10^20 whole coins) stay at its end instead of trapping: a wrong number from a
+/// venue must not stop the thread that can still cancel orders.
 ///
 /// ```swift
 /// let spent = instrument.notional(price, quantity)

@@ -1,7 +1,7 @@
 /// A quantity of one instrument: an order's, a level's, or, with a sign, a position's.
 ///
-/// It is a whole number of the instrument's smallest quantity unit: with two decimals, 61234.50 is 6,123,450 units. So it
-/// compares, adds and subtracts exactly; only the instrument knows where the point stands.
+/// It is a whole number of the instrument's smallest quantity unit: with two decimals, 61234.50 is 6,123,450 units.
+/// So it compares, adds and subtracts exactly; only the instrument knows where the point stands.
 ///
 /// ```swift
 /// let quantity = try instrument.quantity("0.015")

@@ -36,7 +36,8 @@ public enum OrderType: UInt8, Sendable, Codable, CaseIterable {
     case market = 1
 }
 
-/// An order's number, known before it is sent and never given twice: the run in the high half, the order in the low half.
+/// An order's number, known before it is sent and never given twice: the run in the high half, the order in the low
+/// half.
 @frozen
 public struct OrderID: Sendable, Hashable, CustomStringConvertible {
     /// The number as the venue gets it.

@@ -4,9 +4,11 @@
 /// - a fill that enlarges the position adds v to its cost; one that reduces it takes cost · closed / held out of it
 ///   (average cost)
 /// - realised, long: v(exit) - cost taken out; short: the opposite; inverse: the opposite sign of both
-/// - unrealised: the same with the whole position at the middle of the touch (at the one side there is, if one is empty)
+/// - unrealised: the same with the whole position at the middle of the touch (at the one side there is, if one is
+///   empty)
 ///
-/// Sources: Binance, "USDⓈ-M and COIN-M profit and loss calculation"; an outcome token settles at 0 or 1, which is a linear sale.
+/// Sources: Binance, "USDⓈ-M and COIN-M profit and loss calculation"; an outcome token settles at 0 or 1, which is a
+/// linear sale.
 ///
 /// ```swift
 /// let position = context.position(of: book.instrument)

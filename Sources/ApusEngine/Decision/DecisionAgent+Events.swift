@@ -99,7 +99,7 @@ extension DecisionAgent {
         box.connection(
             ConnectionChange(
                 connection: Int(event.instrument), state: ConnectionState(rawValue: event.flags) ?? .down,
-                code: event.bid_price), context)
+                reason: event.bid_price, code: event.ask_price), context)
     }
 
     // MARK: Losses
@@ -119,7 +119,8 @@ extension DecisionAgent {
         state.pointee.resyncs = table.count
     }
 
-    /// Reads from the board what the lost events would have told. A book whose entry cannot be read yet is not live until it can.
+    /// Reads from the board what the lost events would have told. A book whose entry cannot be read yet is not live
+    /// until it can.
     func resync() -> Int {
         var done = 0
         for index in 0..<table.count where table.records[index].needsResync {

@@ -117,6 +117,11 @@ extension DecisionAgent {
     private func take(_ report: UnsafeMutablePointer<apus_report>) {
         let time = report.pointee.receive_ns
         advance(time)
+        if UInt32(report.pointee.kind) == APUS_REPORT_MISSED.rawValue {
+            life.pointee.missed()
+            self.state.pointee.nextQuery = 0
+            return
+        }
         let fillsBefore = life.pointee.fills
         let (result, record) = life.pointee.apply(report)
         shareOrders()
@@ -137,8 +142,8 @@ extension DecisionAgent {
     private static var firstPause: UInt64 { 1_000_000_000 }
     private static var longestPause: UInt64 { 30_000_000_000 }
 
-    /// Asks the venue about orders whose answer was lost: at once, then after 1, 2, 4 ... 30 seconds, also when the ring was full.
-    /// No order is ever sent twice.
+    /// Asks the venue about orders whose answer was lost: at once, then after 1, 2, 4 ... 30 seconds, also when the
+    /// ring was full. No order is ever sent twice.
     func askAboutUnknown(_ now: UInt64) -> Int {
         guard now >= state.pointee.nextQuery else { return 0 }
         var asked = 0

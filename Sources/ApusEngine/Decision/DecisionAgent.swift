@@ -3,8 +3,8 @@ internal import CApusRing
 
 /// The decision loop: events and reports in, the strategy's decisions out, through the risk gate alone.
 ///
-/// A turn drains reports, then events, then timers, each in a bounded batch. In steady state it does not allocate, count references,
-/// lock or make a system call.
+/// A turn drains reports, then events, then timers, each in a bounded batch. In steady state it does not allocate,
+/// count references, lock or make a system call.
 ///
 /// Unchecked: it is made by one thread and handed to the one that runs its turns; two threads never use it at once.
 package final class DecisionAgent: Agent, OrderDesk, @unchecked Sendable {
@@ -74,7 +74,8 @@ package final class DecisionAgent: Agent, OrderDesk, @unchecked Sendable {
     package var instruments: InstrumentTable { table }
     package var context: Context { Context(core) }
 
-    /// Adds an instrument that was subscribed while running, with the next number. Between turns, by the thread that runs them.
+    /// Adds an instrument that was subscribed while running, with the next number. Between turns, by the thread that
+    /// runs them.
     package func add(_ definition: InstrumentDefinition) throws {
         try gate.pointee.add(table.add(definition))
         core.pointee.instrumentCount = table.count
@@ -92,7 +93,8 @@ package final class DecisionAgent: Agent, OrderDesk, @unchecked Sendable {
         shareOrders()
     }
 
-    /// Tells the strategy to stop. New orders are refused from now on; cancels pass. Turns may follow, for the last reports.
+    /// Tells the strategy to stop. New orders are refused from now on; cancels pass. Turns may follow, for the last
+    /// reports.
     package func stop(_ now: UInt64) {
         advance(now)
         gate.pointee.isStopped = true

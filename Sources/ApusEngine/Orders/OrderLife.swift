@@ -12,7 +12,8 @@ package enum LifeResult {
 /// Moves orders through their lives and keeps positions and reservations in step. The diagram stands in `OrderTable`.
 package struct OrderLife {
     let table: OrderTable
-    /// Reports of orders that the table does not know. The position is left alone: a doubled fill cannot be told from a new one.
+    /// Reports of orders that the table does not know. The position is left alone: a doubled fill cannot be told from
+    /// a new one.
     package private(set) var strangers: UInt64 = 0
     /// Reports that brought nothing new.
     package private(set) var duplicates: UInt64 = 0
@@ -49,6 +50,18 @@ package struct OrderLife {
 
     // MARK: What the venue says
 
+    /// News may have been missed: every order that the venue has must be asked about. Those still on their way to it
+    /// get their own answer, or the report that it was lost.
+    package mutating func missed() {
+        for place in 0..<table.openCount {
+            let record = table.records + Int(table.open[place])
+            switch record.pointee.order.state {
+            case .live, .partiallyFilled: ask(record)
+            default: break
+            }
+        }
+    }
+
     /// Takes in a report about a known order.
     package mutating func apply(
         _ report: UnsafePointer<apus_report>
@@ -63,7 +76,7 @@ package struct OrderLife {
             return (.nothing, record)
         }
         let result = apply(kind, report, record)
-        if case .nothing = result { duplicates += 1 }
+        if case .nothing = result, kind != .sent { duplicates += 1 }
         return (result, record)
     }
 
@@ -303,8 +316,8 @@ package struct OrderLife {
         reserve(record, max(record.pointee.order.remaining.units, 0))
     }
 
-    /// What the venue has filled and no fill report has told yet. It is taken in at once, at the order's own price, since the
-    /// risk gate must know the position; the fill report, should it come, corrects price and fee.
+    /// What the venue has filled and no fill report has told yet. It is taken in at once, at the order's own price,
+    /// since the risk gate must know the position; the fill report, should it come, corrects price and fee.
     private mutating func missing(
         _ report: UnsafePointer<apus_report>, _ record: UnsafeMutablePointer<OrderRecord>
     ) -> Fill? {

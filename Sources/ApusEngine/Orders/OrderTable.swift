@@ -1,9 +1,11 @@
 package import Apus
 
-/// All orders that are open, and the newest of those that have ended, found by number. Decision thread only; fixed size.
+/// All orders that are open, and the newest of those that have ended, found by number. Decision thread only; fixed
+/// size.
 ///
-/// An open-addressing table of 32-bit places (numbers of one run count up, so their low bits spread perfectly) leads into a pool of
-/// records that never move. Ended orders stay for late and doubled reports until their place is needed, the oldest first.
+/// An open-addressing table of 32-bit places (numbers of one run count up, so their low bits spread perfectly) leads
+/// into a pool of records that never move. Ended orders stay for late and doubled reports until their place is
+/// needed, the oldest first.
 ///
 /// The life of an order:
 ///
@@ -17,8 +19,8 @@ package import Apus
 ///
 ///     any open state ─an answer was lost→ unknown ─status→ what the venue says; not found→ REJECTED
 ///
-/// A fill counts in every state, also an ended one, exactly once. A cancel that is rejected without a reason that the order is still there
-/// makes it unknown: it may have been filled, and the venue is asked.
+/// A fill counts in every state, also an ended one, exactly once. A cancel that is rejected without a reason that the
+/// order is still there makes it unknown: it may have been filled, and the venue is asked.
 package final class OrderTable {
     package let capacity: Int
     package let records: UnsafeMutablePointer<OrderRecord>

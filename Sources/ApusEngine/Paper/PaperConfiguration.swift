@@ -38,7 +38,8 @@ package enum PaperReason: Int32, Sendable {
     case quantityAlreadyFilled = -7
 }
 
-/// A random generator of one 64-bit word. Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014.
+/// A random generator of one 64-bit word. Source: Steele, Lea, Flood, "Fast splittable pseudorandom number
+/// generators", 2014.
 struct SplitMix64 {
     private var state: UInt64
 

@@ -1,19 +1,23 @@
 package import Apus
 package import CApusRing
 
-/// A venue made of the live (or recorded) book and a model of what our orders would meet in it. An agent and an `OrderSink`.
+/// A venue made of the live (or recorded) book and a model of what our orders would meet in it. An agent and an
+/// `OrderSink`.
 ///
 /// The model, in short:
 /// - An order reaches the venue `orderLatency` after it was decided; its reports are back `reportLatency` after that.
-/// - An order that can take at its arrival sweeps the board's levels, each once until that book changes again. It does not move the market.
-/// - An order that rests joins its level behind all that stands there. Trades at its price first use up what is ahead, then fill it. Of
-///   cancellations only those count that cannot have been behind: the queue ahead is never longer than what the level shows.
+/// - An order that can take at its arrival sweeps the board's levels, each once until that book changes again. It
+///   does not move the market.
+/// - An order that rests joins its level behind all that stands there. Trades at its price first use up what is
+///   ahead, then fill it. Of cancellations only those count that cannot have been behind: the queue ahead is never
+///   longer than what the level shows.
 /// - A trade beyond its price, or an opposite touch at or through it, fills it whole at its own price.
 /// - A price deeper than the board shows has an unknown queue, which becomes the whole level when it comes into view.
 /// - Our orders never meet each other: one that would is rejected.
 ///
-/// It draws time from `turn` and from event stamps only and randomness from its seed only: the same inputs give the same fills.
-/// Unchecked: it is made by one thread and handed to the one that runs its turns; two threads never use it at once.
+/// It draws time from `turn` and from event stamps only and randomness from its seed only: the same inputs give the
+/// same fills. Unchecked: it is made by one thread and handed to the one that runs its turns; two threads never use
+/// it at once.
 package final class PaperVenue: Agent, OrderSink, @unchecked Sendable {
     package let queues: UnsafeMutablePointer<apus_private>
     let table: InstrumentTable
@@ -166,7 +170,8 @@ struct PaperState: ~Copyable {
     var nextVenueID: UInt64 = 1
     var nextTradeID: UInt64 = 1
 
-    /// Above so many reports on their way no order is let in: a sweep makes at most one for each level, and each resting order may fill.
+    /// Above so many reports on their way no order is let in: a sweep makes at most one for each level, and each
+    /// resting order may fill.
     static let reportRoom = Int(APUS_REPORT_SLOTS)
 
     init(reader: apus_feed_reader, seed: UInt64) {

@@ -1,7 +1,8 @@
 package import Apus
 package import CApusRing
 
-/// An order that the risk gate has let through. Nothing else can make one, and nothing else can be pushed to an order ring.
+/// An order that the risk gate has let through. Nothing else can make one, and nothing else can be pushed to an order
+/// ring.
 package struct ApprovedOrder: ~Copyable {
     fileprivate var order: apus_order
 
@@ -34,8 +35,8 @@ package enum Verdict: ~Copyable {
 
 /// The first risk gate. Each rule has a reason in `Refusal` and a counter. Decision thread only.
 ///
-/// Cancels and queries always pass. New orders and changes are checked in this order: kill switch, book, quantity, price, value, reducing,
-/// position, open orders, rate. A change is checked like a new order in place of the old one.
+/// Cancels and queries always pass. New orders and changes are checked in this order: kill switch, book, quantity,
+/// price, value, reducing, position, open orders, rate. A change is checked like a new order in place of the old one.
 package struct RiskGate: ~Copyable {
     private let limits: UnsafeMutablePointer<ResolvedLimits>
     private let capacity: Int

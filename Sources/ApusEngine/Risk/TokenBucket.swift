@@ -1,5 +1,5 @@
-/// Lets `burst` through at once and `perSecond` in the long run, in whole nanoseconds. It keeps one number, the time at which the
-/// bucket would be full again (generic cell rate algorithm; ITU-T I.371).
+/// Lets `burst` through at once and `perSecond` in the long run, in whole nanoseconds. It keeps one number, the time
+/// at which the bucket would be full again (generic cell rate algorithm; ITU-T I.371).
 struct TokenBucket {
     private let pause: UInt64
     private let tolerance: UInt64
