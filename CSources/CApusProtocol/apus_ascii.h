@@ -41,7 +41,7 @@ static inline bool apus_ascii_sse2(const uint8_t* bytes, size_t count) {
     return _mm_movemask_epi8(_mm_or_si128(a, b)) == 0;
 }
 
-__attribute__((target("avx2"))) static bool apus_ascii_avx2(const uint8_t* bytes, size_t count) {
+__attribute__((target("avx2"), always_inline)) static inline bool apus_ascii_avx2(const uint8_t* bytes, size_t count) {
     if (count < 32) return apus_ascii_sse2(bytes, count);
     __m256i a = _mm256_loadu_si256((const __m256i*)(const void*)(bytes + count - 32)), b = a;
     size_t i = 0;
@@ -53,6 +53,10 @@ __attribute__((target("avx2"))) static bool apus_ascii_avx2(const uint8_t* bytes
     return _mm256_movemask_epi8(_mm256_or_si256(a, b)) == 0;
 }
 
+// For callers that are not compiled for AVX2 themselves.
+__attribute__((target("avx2"), noinline)) static bool apus_ascii_avx2_call(const uint8_t* bytes, size_t count) {
+    return apus_ascii_avx2(bytes, count);
+}
 #endif
 
 // What this processor can do.
@@ -67,7 +71,7 @@ static inline uint8_t apus_ascii_best(void) {
 
 static inline bool apus_ascii_at(uint8_t level, const uint8_t* bytes, size_t count) {
 #if defined(__x86_64__)
-    if (level == APUS_ASCII_AVX2) return apus_ascii_avx2(bytes, count);
+    if (level == APUS_ASCII_AVX2) return apus_ascii_avx2_call(bytes, count);
     if (level == APUS_ASCII_SSE2) return apus_ascii_sse2(bytes, count);
 #endif
     (void)level;

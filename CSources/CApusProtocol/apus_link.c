@@ -300,37 +300,40 @@ static void peer_closed(apus_link* link, uint64_t now_ns, const apus_ws_item* it
     finish(link, now_ns, cause, answer, link->config.close_timeout_ns);
 }
 
-static int next_open(apus_link* link, uint64_t now_ns, apus_ws_item* message) {
+// What is not a data message. Returns 1 to look for the next item.
+static int other_item(apus_link* link, uint64_t now_ns, int kind, const apus_ws_item* item) {
     apus_channel* channel = link->channel;
-    for (;;) {
-        int kind = apus_ws_next(&link->ws, &channel->rx, message);
-        switch (kind) {
-        case APUS_WS_TEXT:
-        case APUS_WS_BINARY:
-            link->messages++;
-            return kind;
-        case APUS_WS_PING:
-            if (apus_ws_send(&channel->tx, &link->random, APUS_WS_PONG, message->data, message->size) < 0)
-                link->pongs_dropped++;
-            break;
-        case APUS_WS_PONG:
-            break;
-        case APUS_WS_CLOSE:
-            peer_closed(link, now_ns, message);
-            return 0;
-        case APUS_WS_ERROR:
-            return protocol_error(link, now_ns, message);
-        default:
-            if (apus_channel_ended(channel)) lost(link, now_ns, APUS_REASON_CONNECTION_LOST);
-            return 0;
-        }
+    switch (kind) {
+    case APUS_WS_PING:
+        if (apus_ws_send(&channel->tx, &link->random, APUS_WS_PONG, item->data, item->size) < 0) link->pongs_dropped++;
+        return 1;
+    case APUS_WS_PONG:
+        return 1;
+    case APUS_WS_CLOSE:
+        peer_closed(link, now_ns, item);
+        return 0;
+    case APUS_WS_ERROR:
+        return protocol_error(link, now_ns, item);
+    default:
+        if (apus_channel_ended(channel)) lost(link, now_ns, APUS_REASON_CONNECTION_LOST);
+        return 0;
     }
 }
 
 int apus_link_next(apus_link* link, uint64_t now_ns, apus_ws_item* message) {
-    if (link->state == APUS_LINK_OPEN) return next_open(link, now_ns, message);
-    apus_link_tick(link, now_ns);
-    return link->state == APUS_LINK_OPEN ? next_open(link, now_ns, message) : 0;
+    if (__builtin_expect(link->state != APUS_LINK_OPEN, 0)) {
+        apus_link_tick(link, now_ns);
+        if (link->state != APUS_LINK_OPEN) return 0;
+    }
+    for (;;) {
+        int kind = apus_ws_next(&link->ws, &link->channel->rx, message);
+        if (kind == APUS_WS_TEXT || kind == APUS_WS_BINARY) {
+            link->messages++;
+            return kind;
+        }
+        int result = other_item(link, now_ns, kind, message);
+        if (result <= 0) return result;
+    }
 }
 
 static int sendable(const apus_link* link, size_t payload) {

@@ -215,27 +215,48 @@ __attribute__((noinline)) static int next_any(apus_ws* ws, apus_buffer* rx, apus
     }
 }
 
+// MARK: the short way
 // A whole unfragmented ASCII text frame needs four bytes of header looked at and one pass over its payload. Everything
 // else, and everything that is not certain at once, goes the general way.
-int apus_ws_next(apus_ws* ws, apus_buffer* rx, apus_ws_item* item) {
+
+// Returns the header's size where a whole text frame lies at the start, else 0.
+static inline __attribute__((always_inline)) size_t whole_text(const apus_ws* ws, const apus_buffer* rx,
+                                                               size_t* length) {
     const uint8_t* at = rx->base + rx->start;
-    size_t have = rx->end - rx->start;
-    if (__builtin_expect(ws->mode == BETWEEN && have >= 4 && at[0] == (FIN | APUS_WS_TEXT), 1)) {
-        size_t length = at[1], header = 2;
-        if (length == 126) {
-            length = (size_t)at[2] << 8 | at[3];
-            header = 4;
-            if (length < 126) return next_any(ws, rx, item);
-        } else if (length > 126) {
-            return next_any(ws, rx, item);
-        }
-        if (have >= header + length && length <= ws->max_message && apus_ascii_at(ws->level, at + header, length)) {
-            item->data = at + header;
-            item->size = length;
-            rx->start += header + length;
-            ws->offset += header + length;
-            return APUS_WS_TEXT;
-        }
+    size_t have = rx->end - rx->start, header = 2;
+    if (ws->mode != BETWEEN || have < 4 || at[0] != (FIN | APUS_WS_TEXT)) return 0;
+    *length = at[1];
+    if (*length >= 126) {
+        if (*length > 126) return 0;
+        *length = (size_t)at[2] << 8 | at[3];
+        if (*length < 126) return 0;
+        header = 4;
     }
-    return next_any(ws, rx, item);
+    return have >= header + *length && *length <= ws->max_message ? header : 0;
+}
+
+static inline __attribute__((always_inline)) int take_text(apus_ws* ws, apus_buffer* rx, apus_ws_item* item,
+                                                           size_t header, size_t length) {
+    item->data = rx->base + rx->start + header;
+    item->size = length;
+    rx->start += header + length;
+    ws->offset += header + length;
+    return APUS_WS_TEXT;
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) static int next_avx2(apus_ws* ws, apus_buffer* rx, apus_ws_item* item) {
+    size_t length, header = whole_text(ws, rx, &length);
+    if (header == 0 || !apus_ascii_avx2(rx->base + rx->start + header, length)) return next_any(ws, rx, item);
+    return take_text(ws, rx, item, header, length);
+}
+#endif
+
+int apus_ws_next(apus_ws* ws, apus_buffer* rx, apus_ws_item* item) {
+#if defined(__x86_64__)
+    if (ws->level == APUS_ASCII_AVX2) return next_avx2(ws, rx, item);
+#endif
+    size_t length, header = whole_text(ws, rx, &length);
+    if (header == 0 || !apus_ascii_at(ws->level, rx->base + rx->start + header, length)) return next_any(ws, rx, item);
+    return take_text(ws, rx, item, header, length);
 }

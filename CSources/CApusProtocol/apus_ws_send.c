@@ -9,28 +9,45 @@
 
 enum { FIN = 0x80, MASKED = 0x80, CONTROL = 0x08, CONTROL_MAX = 125 };
 
-// Writes `count` bytes of `from` under the mask to `to`. `to` may be `from` or lie before it: each block is read before
-// a later one is written.
-static void mask_bytes(uint8_t* to, const uint8_t* from, size_t count, uint32_t mask) {
-    size_t i = 0;
+static inline void mask_8(uint8_t* to, const uint8_t* from, uint32_t mask) {
+    uint64_t word;
+    memcpy(&word, from, 8);
+    word ^= (uint64_t)mask << 32 | mask;
+    memcpy(to, &word, 8);
+}
+
+static inline void mask_32(uint8_t* to, const uint8_t* from, uint32_t mask) {
 #if defined(__x86_64__)
     const __m128i wide = _mm_set1_epi32((int)mask);
-    for (; i + 16 <= count; i += 16) {
-        __m128i block = _mm_loadu_si128((const __m128i*)(const void*)(from + i));
-        _mm_storeu_si128((__m128i*)(void*)(to + i), _mm_xor_si128(block, wide));
-    }
+    __m128i first = _mm_loadu_si128((const __m128i*)(const void*)from);
+    __m128i second = _mm_loadu_si128((const __m128i*)(const void*)(from + 16));
+    _mm_storeu_si128((__m128i*)(void*)to, _mm_xor_si128(first, wide));
+    _mm_storeu_si128((__m128i*)(void*)(to + 16), _mm_xor_si128(second, wide));
+#else
+    for (size_t i = 0; i < 32; i += 8)
+        mask_8(to + i, from + i, mask);
 #endif
-    const uint64_t twice = (uint64_t)mask << 32 | mask;
-    for (; i + 8 <= count; i += 8) {
-        uint64_t word;
-        memcpy(&word, from + i, 8);
-        word ^= twice;
-        memcpy(to + i, &word, 8);
+}
+
+// Writes `count` bytes of `from` under the mask to `to`. `to` may be `from` or lie before it: each block is read before
+// it or a later one is written. Every block but the last bytes is a multiple of four, so the mask stays in step.
+static void mask_bytes(uint8_t* to, const uint8_t* from, size_t count, uint32_t mask) {
+    size_t i = 0;
+    for (; i + 32 <= count; i += 32)
+        mask_32(to + i, from + i, mask);
+    if (count & 16) {
+        mask_8(to + i, from + i, mask);
+        mask_8(to + i + 8, from + i + 8, mask);
+        i += 16;
+    }
+    if (count & 8) {
+        mask_8(to + i, from + i, mask);
+        i += 8;
     }
     uint8_t key[4];
     memcpy(key, &mask, 4);
-    for (; i < count; i++)
-        to[i] = from[i] ^ key[i & 3];
+    for (size_t k = 0; k < (count & 7); k++)
+        to[i + k] = from[i + k] ^ key[k & 3];
 }
 
 static void write_header(uint8_t* at, uint8_t opcode, size_t size, uint32_t mask) {
