@@ -29,7 +29,7 @@ int apus_polymarket_decoder_force(apus_polymarket_decoder* decoder, apus_vector 
 #if APUS_POLYMARKET_WIDE
     if (wide) {
         __builtin_cpu_init();
-        if (!__builtin_cpu_supports("sse4.1") || !__builtin_cpu_supports("ssse3") || !__builtin_cpu_supports("bmi")) {
+        if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("bmi")) {
             return -ENOTSUP;
         }
     }
@@ -52,9 +52,7 @@ uint32_t apus_polymarket_pair_places(uint32_t capacity) {
 
 int apus_polymarket_decoder_learn(apus_polymarket_decoder* decoder, apus_polymarket_pair* pair) {
     if (decoder->pair_count > decoder->pair_mask / 4 * 3) return -ENOSPC;
-    uint64_t key;
-    memcpy(&key, pair->id + 2, 8);
-    uint64_t at = (key * 0x9E3779B97F4A7C15u) >> 32;
+    uint64_t at = apus_polymarket_place(pair->id);
     while (decoder->pairs[at & decoder->pair_mask] != NULL)
         at++;
     decoder->pairs[at & decoder->pair_mask] = pair;
@@ -64,7 +62,11 @@ int apus_polymarket_decoder_learn(apus_polymarket_decoder* decoder, apus_polymar
 
 apus_polymarket_pair* apus_polymarket_decoder_pair(const apus_polymarket_decoder* decoder, const uint8_t* id,
                                                    size_t length) {
-    return length == APUS_POLYMARKET_ID_BYTES ? apus_polymarket_find(decoder, id) : NULL;
+    if (length != APUS_POLYMARKET_ID_BYTES) return NULL;
+    for (uint64_t at = apus_polymarket_place(id);; at++) {
+        apus_polymarket_pair* pair = decoder->pairs[at & decoder->pair_mask];
+        if (pair == NULL || memcmp(pair->id, id, length) == 0) return pair;
+    }
 }
 
 bool apus_polymarket_pair_token(apus_polymarket_pair* pair, const uint8_t* asset, size_t length, uint16_t instrument) {

@@ -6,23 +6,11 @@
 
 #include <string.h>
 
-// The market with this id, or NULL. Ids differ in the eight characters behind "0x".
-static inline apus_polymarket_pair* apus_polymarket_find(const apus_polymarket_decoder* decoder, const uint8_t* id) {
-    uint64_t key, word, difference;
+// Where the search for a market's id begins. Ids differ in the eight characters behind "0x".
+static inline uint64_t apus_polymarket_place(const uint8_t* id) {
+    uint64_t key;
     memcpy(&key, id + 2, 8);
-    for (uint64_t at = (key * 0x9E3779B97F4A7C15u) >> 32;; at++) {
-        apus_polymarket_pair* pair = decoder->pairs[at & decoder->pair_mask];
-        if (pair == NULL) return NULL;
-        difference = 0;
-        for (size_t i = 0; i + 8 <= APUS_POLYMARKET_ID_BYTES; i += 8) {
-            memcpy(&key, id + i, 8);
-            memcpy(&word, pair->id + i, 8);
-            difference |= key ^ word;
-        }
-        memcpy(&key, id + APUS_POLYMARKET_ID_BYTES - 8, 8);
-        memcpy(&word, pair->id + APUS_POLYMARKET_ID_BYTES - 8, 8);
-        if ((difference | (key ^ word)) == 0) return pair;
-    }
+    return (key * 0x9E3779B97F4A7C15u) >> 32;
 }
 
 // Reads a whole frame, bytes[0, length), as one price_change of a known market in the venue's own writing. Returns false when it

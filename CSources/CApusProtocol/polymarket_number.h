@@ -13,7 +13,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 #define APUS_POLYMARKET_WIDE 1
-#define APUS_POLYMARKET_WIDE_TARGET __attribute__((target("sse4.1,ssse3,bmi")))
+#define APUS_POLYMARKET_WIDE_TARGET __attribute__((target("avx2,bmi")))
 #endif
 
 typedef struct apus_polymarket_number {
@@ -89,7 +89,7 @@ apus_polymarket_number_wide(const uint8_t* at, uint32_t decimals) {
     uint64_t both = (uint64_t)_mm_cvtsi128_si64(eights);
     number.value = (int64_t)((both & UINT32_MAX) * 100000000u + (both >> 32));
     number.length = length;
-    number.odd = (at[0] == '0' && point > 1) || (fraction > 0 && at[length - 1] == '0');
+    number.odd = ((at[0] == '0') & (point > 1)) | ((fraction > 0) & (at[length - 1] == '0'));
     return number;
 }
 
