@@ -4,10 +4,15 @@ import Testing
 @Suite struct WebSocketReadingTests {
     static let maxMessage = 70000
 
-    /// Feeds the stream whole and then in every size of piece, into a buffer no larger than promised.
+    /// Feeds the stream whole, with plainer instructions, and in pieces into a buffer no larger than promised.
     private func items(_ stream: [UInt8], maxMessage: Int = Self.maxMessage) -> [FrameReader.Item] {
         let capacity = maxMessage + Int(APUS_WS_OVERHEAD)
         let whole = FrameReader(maxMessage: maxMessage, capacity: max(capacity, stream.count)).feed(stream)
+        for level in UInt8(0)...1 {
+            let reader = FrameReader(maxMessage: maxMessage, capacity: max(capacity, stream.count))
+            reader.parser.pointee.level = level
+            #expect(reader.feed(stream) == whole, "with instructions of level \(level)")
+        }
         for piece in [1, 2, 3, 5, 7, 64, 127, 1000] where stream.count / piece < 20000 {
             let pieces = FrameReader(maxMessage: maxMessage, capacity: capacity).feed(stream, piece: piece)
             #expect(pieces == whole, "in pieces of \(piece)")
