@@ -70,11 +70,12 @@ final class Rig {
         _ comment: Comment, sourceLocation: SourceLocation = #_sourceLocation, until condition: () -> Bool
     ) throws {
         let end = ContinuousClock.now + patience
-        while !condition() {
+        var holds = condition()
+        while !holds && ContinuousClock.now < end {
             if apus_wire_turn(wire) == 0 { sched_yield() }
-            if ContinuousClock.now > end { break }
+            holds = condition()
         }
-        try #require(condition(), comment, sourceLocation: sourceLocation)
+        try #require(holds, comment, sourceLocation: sourceLocation)
     }
 
     /// Opens a channel and waits for the end of the attempt.
@@ -109,8 +110,12 @@ func wait(
     _ comment: Comment, sourceLocation: SourceLocation = #_sourceLocation, until condition: () -> Bool
 ) throws {
     let end = ContinuousClock.now + patience
-    while !condition() && ContinuousClock.now < end { sched_yield() }
-    try #require(condition(), comment, sourceLocation: sourceLocation)
+    var holds = condition()
+    while !holds && ContinuousClock.now < end {
+        sched_yield()
+        holds = condition()
+    }
+    try #require(holds, comment, sourceLocation: sourceLocation)
 }
 
 /// A server of WirePeer with a life.

@@ -16,6 +16,7 @@ enum {
     PEER_TRUNCATE_AFTER = 5, // the same, but without TLS's goodbye
     PEER_SOURCE = 6,         // sends `limit` bytes of peer_pattern, then waits for the client to close
     PEER_FULL = 7,           // never accepts, and its backlog is full: connecting hangs
+    PEER_DEAF = 8,           // shakes hands, then reads nothing until peer_release; then as PEER_ECHO
 };
 
 typedef struct peer_config {
