@@ -122,6 +122,10 @@ static void behave(served* c) {
     case PEER_TRUNCATE_AFTER:
         echo(c, config->limit);
         break;
+    case PEER_DEAF:
+        wait_for_release(server);
+        echo(c, UINT64_MAX);
+        break;
     default:
         echo(c, UINT64_MAX);
     }
