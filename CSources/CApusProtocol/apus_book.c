@@ -22,10 +22,17 @@ enum {
 static const int64_t WINDOW_TICK_MAX = (int64_t)1 << 40;
 static const int64_t WINDOW_PRICE_MAX = (int64_t)1 << 62;
 
-// MARK: keys and offsets
+// The best quantity of an empty side.
+static const int64_t no_quantity = 0;
 
-static int64_t price_at(const apus_book* book, const apus_book_side* side, uint64_t offset) {
-    return (int64_t)(((side->base + offset) ^ side->flip) * (uint64_t)book->tick_units);
+// MARK: keys
+
+static int64_t price_at(const apus_book* book, const apus_book_side* side, uint64_t key) {
+    return (int64_t)((key ^ side->flip) * (uint64_t)book->tick_units);
+}
+
+static uint64_t key_of(const apus_book* book, const apus_book_side* side, int64_t price) {
+    return apus_book_tick(book, price) ^ side->flip;
 }
 
 // The order of levels over both structures: higher is better.
@@ -33,82 +40,106 @@ static int64_t far_key(const apus_book_side* side, int64_t price) {
     return price ^ (int64_t)side->flip;
 }
 
-// Whether a price's place is in the window, and at which offset.
-static bool locate(const apus_book* book, const apus_book_side* side, int64_t price, uint64_t* offset) {
+// Whether a price's place is in the window, and under which key.
+static bool locate(const apus_book* book, const apus_book_side* side, int64_t price, uint64_t* key) {
     uint64_t tick = apus_book_tick(book, price);
-    *offset = (tick ^ side->flip) - side->base;
-    return tick * (uint64_t)book->tick_units == (uint64_t)price && *offset < side->window;
+    *key = tick ^ side->flip;
+    return tick * (uint64_t)book->tick_units == (uint64_t)price && *key - side->base < side->window;
 }
 
-static uint64_t slot_of(const apus_book_side* side, uint64_t offset) {
-    return (side->base + offset) & side->mask;
+static uint64_t* word_of(const apus_book_side* side, uint64_t key) {
+    return &side->bits[(key & side->mask) / WORD];
 }
 
-static uint64_t* word_of(const apus_book_side* side, uint64_t offset) {
-    return &side->bits[slot_of(side, offset) / WORD];
+static int64_t* quantity_of(const apus_book_side* side, uint64_t key) {
+    return &side->quantities[key & side->mask];
 }
 
-// The highest set offset below `offset`, or -1. Words are read one after the other: a window has at most 512 of them.
-static int64_t find_below(const apus_book_side* side, uint64_t offset) {
-    if (offset == 0 || side->window_levels == 0) return -1;
-    uint64_t at = offset - 1;
+static bool window_empty(const apus_book_side* side) {
+    return (uint32_t)side->counters == 0;
+}
+
+// The highest key of a level below `key`, or base - 1. Words are read one after the other: a window has at most 512 of them.
+static int64_t find_below(const apus_book_side* side, uint64_t key) {
+    if (key == side->base || window_empty(side)) return (int64_t)side->base - 1;
+    uint64_t at = key - 1;
     uint64_t word = *word_of(side, at) & (UINT64_MAX >> (WORD - 1 - at % WORD));
+    at &= ~(uint64_t)(WORD - 1);
     while (word == 0) {
-        if (at < WORD) return -1;
+        if (at == side->base) return (int64_t)side->base - 1;
         at -= WORD;
         word = *word_of(side, at);
     }
-    return (int64_t)(at / WORD * WORD + (uint64_t)(WORD - 1 - __builtin_clzll(word)));
+    return (int64_t)at + (WORD - 1 - __builtin_clzll(word));
 }
 
-static void put(apus_book_side* side, uint64_t offset, int64_t quantity) {
-    uint64_t bit = 1ull << offset % WORD;
-    uint64_t* word = word_of(side, offset);
-    side->window_levels += (*word & bit) == 0;
-    *word |= bit;
-    side->quantities[slot_of(side, offset)] = quantity;
+// Puts a level where none is.
+static void put(apus_book_side* side, uint64_t key, int64_t quantity) {
+    *word_of(side, key) |= 1ull << key % WORD;
+    *quantity_of(side, key) = quantity;
+    side->counters++;
+}
+
+// Takes a level away.
+static void take(apus_book_side* side, uint64_t key) {
+    *word_of(side, key) &= ~(1ull << key % WORD);
+    *quantity_of(side, key) = 0;
+    side->counters--;
 }
 
 // MARK: the best level
 
-apus_level apus_book_far_best(const apus_book_side* side) {
-    int64_t quantity;
-    int64_t key = apus_far_best(&side->far, &quantity);
-    return (apus_level){.price = far_key(side, key), .quantity = quantity};
+static apus_level best_of(const apus_book_side* side) {
+    return (apus_level){.price = side->best_price, .quantity = *side->best_quantity};
 }
 
-static apus_level best_of(const apus_book* book, const apus_book_side* side) {
-    return apus_book_best_level(book, side->flip & 1);
-}
-
-// After a change of the far structure, of the window's best level, or of the window itself: says again where the best level is.
+// After a change of the far structure, of the window's best level, or of the window itself: says again which level is the best,
+// and how far the window's best may go before that must be asked again.
 static void settle(const apus_book* book, apus_book_side* side) {
+    uint64_t sixteenth = side->window / 16;
+    side->floor_key = (int64_t)(side->base + sixteenth * KEEP_FROM);
     side->far_leads = false;
-    if (side->far.levels > 0) {
-        int64_t key = far_key(side, apus_book_far_best(side).price);
-        side->far_leads =
-            side->best_offset < 0 || key > far_key(side, price_at(book, side, (uint64_t)side->best_offset));
+    side->best_quantity = &no_quantity;
+    if (!window_empty(side)) {
+        side->best_price = price_at(book, side, (uint64_t)side->best_key);
+        side->best_quantity = quantity_of(side, (uint64_t)side->best_key);
     }
-    side->limit = side->far_leads ? 0 : side->window / 16 * KEEP_TO;
+    if (side->far.levels > 0) {
+        const int64_t* quantity;
+        int64_t key = apus_far_best(&side->far, &quantity);
+        int64_t price = far_key(side, key);
+        // The window's best leads for certain from the tick above the far best on.
+        int64_t above = (int64_t)key_of(book, side, price) + 1;
+        if (price >= 0 && above > side->floor_key) side->floor_key = above;
+        if (window_empty(side) || key > far_key(side, side->best_price)) {
+            side->far_leads = true;
+            side->best_price = price;
+            side->best_quantity = quantity;
+        }
+    }
+    side->limit = side->far_leads ? 0 : sixteenth * KEEP_TO;
 }
 
 // MARK: memory
 
 static void free_window(apus_book* book, apus_book_side* side) {
-    apus_arena_free(book->arena, side->quantities, side->window * sizeof(int64_t));
-    apus_arena_free(book->arena, side->bits, side->window / 8);
+    if (side->window > 0) {
+        apus_arena_free(book->arena, side->quantities, side->window * sizeof(int64_t));
+        apus_arena_free(book->arena, side->bits, side->window / 8);
+    }
     side->quantities = NULL;
     side->bits = NULL;
-    side->window = side->mask = side->limit = 0;
-    side->window_levels = 0;
-    side->best_offset = -1;
+    side->window = 0;
+    side->mask = side->limit = side->base = side->counters = 0;
+    side->best_key = -1;
+    side->best_quantity = &no_quantity;
 }
 
 static void reset_side(apus_book* book, apus_book_side* side, uint64_t flip) {
     free_window(book, side);
     apus_far_clear(&side->far, book->arena);
     memset(side, 0, sizeof *side);
-    side->best_offset = -1;
+    free_window(book, side);
     side->flip = flip;
 }
 
@@ -151,17 +182,16 @@ uint64_t apus_book_memory(const apus_book* book) {
 
 // MARK: moving levels between window and far
 
-// Moves the window's levels of offsets from to to (multiples of a word) into the far structure.
+// Moves the window's levels of keys from to to - 1 (multiples of a word) into the far structure.
 static int evict(apus_book* book, apus_book_side* side, uint64_t from, uint64_t to) {
-    for (uint64_t at = from; at < to && side->window_levels > 0; at += WORD) {
-        uint64_t* word = word_of(side, at);
-        while (*word != 0) {
-            uint64_t offset = at + (uint64_t)__builtin_ctzll(*word);
-            int64_t key = far_key(side, price_at(book, side, offset));
-            int result = apus_far_set(&side->far, book->arena, key, side->quantities[slot_of(side, offset)]);
+    for (uint64_t at = from; at != to && !window_empty(side); at += WORD) {
+        uint64_t word = *word_of(side, at);
+        for (; word != 0; word &= word - 1) {
+            uint64_t key = at + (uint64_t)__builtin_ctzll(word);
+            int64_t price = price_at(book, side, key);
+            int result = apus_far_set(&side->far, book->arena, far_key(side, price), *quantity_of(side, key));
             if (result < 0) return result;
-            *word &= *word - 1;
-            side->window_levels--;
+            take(side, key);
         }
     }
     return 0;
@@ -172,17 +202,17 @@ typedef struct pull_context {
     apus_book_side* side;
 } pull_context;
 
-static bool pull_level(void* context, int64_t key, int64_t quantity) {
+static bool pull_level(void* context, int64_t order, int64_t quantity) {
     pull_context* pull = context;
-    uint64_t offset;
-    if (!locate(pull->book, pull->side, far_key(pull->side, key), &offset)) return false;
-    put(pull->side, offset, quantity);
+    uint64_t key;
+    if (!locate(pull->book, pull->side, far_key(pull->side, order), &key)) return false;
+    put(pull->side, key, quantity);
     return true;
 }
 
-// Moves what the far structure has at offsets from to to - 1 into the window.
+// Moves what the far structure has at keys from to to - 1 into the window.
 static void pull(apus_book* book, apus_book_side* side, uint64_t from, uint64_t to) {
-    if (from >= to || side->far.levels == 0) return;
+    if (from == to || side->far.levels == 0) return;
     pull_context context = {.book = book, .side = side};
     int64_t low = far_key(side, price_at(book, side, from));
     int64_t high = far_key(side, price_at(book, side, to - 1));
@@ -195,18 +225,19 @@ static uint64_t base_around(uint64_t key, uint64_t window) {
 
 // Moves the window so that it begins at `base`.
 static int move_window(apus_book* book, apus_book_side* side, uint64_t base) {
-    uint64_t window = side->window;
-    int64_t shift = (int64_t)(base - side->base);
+    uint64_t old = side->base, window = side->window;
+    int64_t shift = (int64_t)(base - old);
     uint64_t distance = shift < 0 ? (uint64_t)-shift : (uint64_t)shift;
     if (distance > window) distance = window;
-    int result = shift > 0 ? evict(book, side, 0, distance) : evict(book, side, window - distance, window);
+    int result =
+        shift > 0 ? evict(book, side, old, old + distance) : evict(book, side, old + window - distance, old + window);
     if (result != 0) return fail(book, result);
     side->base = base;
     if (shift > 0)
-        pull(book, side, window - distance, window);
+        pull(book, side, base + window - distance, base + window);
     else
-        pull(book, side, 0, distance);
-    side->best_offset = find_below(side, window);
+        pull(book, side, base, base + distance);
+    side->best_key = find_below(side, base + window);
     side->drift = 0;
     settle(book, side);
     return 0;
@@ -226,14 +257,15 @@ static bool open_window(apus_book* book, apus_book_side* side, uint64_t key, uin
         apus_arena_free(book->arena, bits, window / 8);
         return false;
     }
+    memset(quantities, 0, window * sizeof(int64_t));
     memset(bits, 0, window / 8);
     side->quantities = quantities;
     side->bits = bits;
-    side->window = window;
+    side->window = (uint32_t)window;
     side->mask = window - 1;
     side->base = base_around(key, window);
-    pull(book, side, 0, window);
-    side->best_offset = find_below(side, window);
+    pull(book, side, side->base, side->base + window);
+    side->best_key = find_below(side, side->base + window);
     side->drift = 0;
     settle(book, side);
     return true;
@@ -242,22 +274,21 @@ static bool open_window(apus_book* book, apus_book_side* side, uint64_t key, uin
 // Doubles the window around its best level, which is the highest: every level that it has keeps its place.
 static void grow_window(apus_book* book, apus_book_side* side) {
     apus_book_side old = *side;
-    uint64_t best = old.base + (uint64_t)old.best_offset;
-    side->window_levels = 0;
     side->far.levels = 0; // Levels are copied before any is pulled.
-    if (!open_window(book, side, best, old.window * 2)) {
+    side->counters &= ~(uint64_t)UINT32_MAX;
+    if (!open_window(book, side, (uint64_t)old.best_key, old.window * 2ull)) {
         *side = old;
         return;
     }
     side->far.levels = old.far.levels;
-    for (uint64_t at = 0; at < old.window; at += WORD) {
+    for (uint64_t at = old.base; at != old.base + old.window; at += WORD) {
         for (uint64_t word = *word_of(&old, at); word != 0; word &= word - 1) {
-            uint64_t offset = at + (uint64_t)__builtin_ctzll(word);
-            put(side, old.base + offset - side->base, old.quantities[slot_of(&old, offset)]);
+            uint64_t key = at + (uint64_t)__builtin_ctzll(word);
+            put(side, key, *quantity_of(&old, key));
         }
     }
-    pull(book, side, 0, side->window);
-    side->best_offset = find_below(side, side->window);
+    pull(book, side, side->base, side->base + side->window);
+    side->best_key = find_below(side, side->base + side->window);
     settle(book, side);
     free_window(book, &old);
 }
@@ -266,44 +297,51 @@ static void grow_window(apus_book* book, apus_book_side* side) {
 
 // After a change of the window's best level: moves the window when that level nears its edge.
 static int keep_centred(apus_book* book, apus_book_side* side) {
-    uint64_t sixteenth = side->window / 16;
-    uint64_t best = (uint64_t)side->best_offset;
-    if (best - KEEP_FROM * sixteenth < (KEEP_TO - KEEP_FROM) * sixteenth) return 0;
-    if (side->best_offset < 0 && side->far.levels == 0) return 0;
-    int64_t price = side->best_offset < 0 ? best_of(book, side).price : price_at(book, side, best);
-    if (!windowable(book, price)) return 0;
-    return move_window(book, side, base_around(apus_book_tick(book, price) ^ side->flip, side->window));
+    uint32_t sixteenth = side->window / 16;
+    uint64_t best = (uint64_t)side->best_key;
+    if (best - side->base - KEEP_FROM * sixteenth < (KEEP_TO - KEEP_FROM) * sixteenth) return 0;
+    int64_t price = window_empty(side) ? side->best_price : price_at(book, side, best);
+    if (*side->best_quantity == 0 || !windowable(book, price)) return 0;
+    return move_window(book, side, base_around(key_of(book, side, price), side->window));
 }
 
-// Takes a level out of the window.
-static void take(apus_book_side* side, uint64_t offset) {
-    *word_of(side, offset) &= ~(1ull << offset % WORD);
-    side->window_levels--;
-    if ((int64_t)offset == side->best_offset) side->best_offset = find_below(side, offset);
-}
-
-int apus_book_delete_best(apus_book* book, apus_book_side* side) {
-    take(side, (uint64_t)side->best_offset);
-    side->updates++;
-    settle(book, side);
-    int error = keep_centred(book, side);
-    return error < 0 ? error : APUS_BOOK_SET_DELETED | APUS_BOOK_SET_TOUCH;
-}
-
-// A change inside the window that may not take the short way.
-static int set_in_window(apus_book* book, apus_book_side* side, uint64_t offset, int64_t quantity) {
-    int result = *word_of(side, offset) >> offset % WORD & 1 ? APUS_BOOK_SET_EXISTED : 0;
-    side->updates++;
+// Sets a level of the window. Returns APUS_BOOK_SET_PRESENT and _EXISTED bits, or an error.
+static int set_in_window(apus_book* book, apus_book_side* side, uint64_t key, int64_t quantity) {
+    int result = *quantity_of(side, key) != 0 ? APUS_BOOK_SET_EXISTED : 0;
+    if (result != 0) take(side, key);
     if (quantity != 0) {
-        put(side, offset, quantity);
-        if ((int64_t)offset > side->best_offset) side->best_offset = (int64_t)offset;
+        put(side, key, quantity);
         result |= APUS_BOOK_SET_PRESENT;
-    } else if (result != 0) {
-        take(side, offset);
     }
+    side->counters += 1ull << 32;
+    if ((int64_t)key < side->best_key || result == 0) return result;
+    side->best_key = quantity != 0 ? (int64_t)key : find_below(side, key);
     settle(book, side);
     int error = keep_centred(book, side);
     return error < 0 ? error : result;
+}
+
+// The side's best level is in the window, and below `key` or (deleted now) at it. As best levels come and go all the time,
+// this has a short way too.
+int apus_book_set_top(apus_book* book, apus_book_side* side, uint64_t key, int64_t price, int64_t quantity) {
+    if (quantity != 0) {
+        put(side, key, quantity);
+        side->best_key = (int64_t)key;
+        side->best_price = price;
+        side->best_quantity = quantity_of(side, key);
+        return APUS_BOOK_SET_INSERTED | APUS_BOOK_SET_TOUCH;
+    }
+    if ((int64_t)key != side->best_key) return 0;
+    take(side, key);
+    side->best_key = find_below(side, key);
+    if (side->best_key >= side->floor_key) {
+        side->best_price = price_at(book, side, (uint64_t)side->best_key);
+        side->best_quantity = quantity_of(side, (uint64_t)side->best_key);
+        return APUS_BOOK_SET_DELETED | APUS_BOOK_SET_TOUCH;
+    }
+    settle(book, side);
+    int error = keep_centred(book, side);
+    return error < 0 ? error : APUS_BOOK_SET_DELETED | APUS_BOOK_SET_TOUCH;
 }
 
 // Takes note of an update on the tick that the window did not hold, and lets the window grow or follow.
@@ -311,17 +349,17 @@ static int note_miss(apus_book* book, apus_book_side* side, int64_t price) {
     uint64_t tick = apus_book_tick(book, price);
     if (tick * (uint64_t)book->tick_units != (uint64_t)price || side->window == 0) return 0;
     uint64_t key = tick ^ side->flip;
-    uint64_t window = side->window;
-    if (side->best_offset >= 0 && window < APUS_BOOK_WINDOW_MAX
-        && key - base_around(side->base + (uint64_t)side->best_offset, window * 2) < window * 2
-        && ++side->near_misses >= NEAR_MISSES_MAX) {
-        if (side->updates - side->updates_seen < NEAR_MISSES_MAX * GROW_SHARE) grow_window(book, side);
+    uint64_t doubled = side->window * 2ull;
+    if (!window_empty(side) && doubled <= APUS_BOOK_WINDOW_MAX
+        && key - base_around((uint64_t)side->best_key, doubled) < doubled && ++side->near_misses >= NEAR_MISSES_MAX) {
+        uint32_t updates = (uint32_t)(side->counters >> 32);
+        if (updates - side->updates_seen < NEAR_MISSES_MAX * GROW_SHARE) grow_window(book, side);
         side->near_misses = 0;
-        side->updates_seen = side->updates;
+        side->updates_seen = updates;
     }
-    apus_level best = best_of(book, side);
+    apus_level best = best_of(side);
     if (best.quantity == 0 || !windowable(book, best.price)) return 0;
-    uint64_t wanted = base_around(apus_book_tick(book, best.price) ^ side->flip, side->window);
+    uint64_t wanted = base_around(key_of(book, side, best.price), side->window);
     if (key - wanted >= side->window || key - side->base < side->window || ++side->drift < DRIFT_MAX) return 0;
     return move_window(book, side, wanted);
 }
@@ -339,13 +377,13 @@ int apus_book_set_slow(apus_book* book, apus_book_side* side, int64_t price, int
     if (book->error != 0) return book->error;
     if (quantity < 0) return fail(book, -EINVAL);
     if (side->window == 0 && quantity > 0 && windowable(book, price))
-        open_window(book, side, apus_book_tick(book, price) ^ side->flip, APUS_BOOK_WINDOW_MIN);
-    apus_level before = best_of(book, side);
-    uint64_t offset;
-    int result = locate(book, side, price, &offset) ? set_in_window(book, side, offset, quantity)
-                                                    : set_outside(book, side, price, quantity);
+        open_window(book, side, key_of(book, side, price), APUS_BOOK_WINDOW_MIN);
+    apus_level before = best_of(side);
+    uint64_t key;
+    int result = locate(book, side, price, &key) ? set_in_window(book, side, key, quantity)
+                                                 : set_outside(book, side, price, quantity);
     if (result < 0) return result;
-    apus_level after = best_of(book, side);
+    apus_level after = best_of(side);
     bool touch = before.price != after.price || before.quantity != after.quantity;
     return touch ? result | APUS_BOOK_SET_TOUCH : result;
 }
@@ -365,7 +403,7 @@ int apus_book_set_tick(apus_book* book, int64_t tick_units) {
     if (book->error != 0) return book->error;
     for (uint32_t i = 0; i < 2; i++) {
         apus_book_side* side = &book->sides[i];
-        int result = evict(book, side, 0, side->window);
+        int result = evict(book, side, side->base, side->base + side->window);
         if (result != 0) return fail(book, result);
         free_window(book, side);
     }
@@ -373,9 +411,9 @@ int apus_book_set_tick(apus_book* book, int64_t tick_units) {
     for (uint32_t i = 0; i < 2; i++) {
         apus_book_side* side = &book->sides[i];
         settle(book, side);
-        apus_level best = best_of(book, side);
+        apus_level best = best_of(side);
         if (best.quantity == 0 || !windowable(book, best.price)) continue;
-        open_window(book, side, apus_book_tick(book, best.price) ^ side->flip, APUS_BOOK_WINDOW_MIN);
+        open_window(book, side, key_of(book, side, best.price), APUS_BOOK_WINDOW_MIN);
     }
     return 0;
 }

@@ -35,14 +35,12 @@ static int reserve_place(apus_book_far* far, apus_arena* arena) {
     uint32_t capacity = far->capacity == 0 ? FIRST_CAPACITY : far->capacity * 2;
     int64_t* firsts = apus_arena_alloc(arena, directory_bytes(capacity));
     if (firsts == NULL) return -ENOMEM;
-    apus_book_chunk** chunks = (apus_book_chunk**)(void*)(firsts + capacity);
     if (far->count > 0) {
         memcpy(firsts, far->firsts, far->count * sizeof *firsts);
-        memcpy(chunks, far->chunks, far->count * sizeof *chunks);
+        memcpy(firsts + capacity, apus_far_chunks(far), far->count * sizeof(apus_book_chunk*));
     }
     apus_arena_free(arena, far->firsts, directory_bytes(far->capacity));
     far->firsts = firsts;
-    far->chunks = chunks;
     far->capacity = capacity;
     return 0;
 }
@@ -54,18 +52,20 @@ static apus_book_chunk* insert_chunk(apus_book_far* far, apus_arena* arena, uint
     if (chunk == NULL) return NULL;
     chunk->count = 0;
     memmove(far->firsts + at + 1, far->firsts + at, (far->count - at) * sizeof *far->firsts);
-    memmove(far->chunks + at + 1, far->chunks + at, (far->count - at) * sizeof *far->chunks);
-    far->chunks[at] = chunk;
+    apus_book_chunk** chunks = apus_far_chunks(far);
+    memmove(chunks + at + 1, chunks + at, (far->count - at) * sizeof *chunks);
+    chunks[at] = chunk;
     far->firsts[at] = 0;
     far->count++;
     return chunk;
 }
 
 static void remove_chunk(apus_book_far* far, apus_arena* arena, uint32_t at) {
-    apus_arena_free(arena, far->chunks[at], sizeof(apus_book_chunk));
+    apus_book_chunk** chunks = apus_far_chunks(far);
+    apus_arena_free(arena, chunks[at], sizeof(apus_book_chunk));
     far->count--;
     memmove(far->firsts + at, far->firsts + at + 1, (far->count - at) * sizeof *far->firsts);
-    memmove(far->chunks + at, far->chunks + at + 1, (far->count - at) * sizeof *far->chunks);
+    memmove(chunks + at, chunks + at + 1, (far->count - at) * sizeof *chunks);
 }
 
 // Moves count levels of `from`, starting at `first`, to the end of `to`; what stands behind them in `from` closes up.
@@ -80,7 +80,7 @@ static void move_levels(apus_book_chunk* from, uint64_t first, uint64_t count, a
 }
 
 static void put_level(apus_book_far* far, uint32_t number, uint32_t at, int64_t key, int64_t quantity) {
-    apus_book_chunk* chunk = far->chunks[number];
+    apus_book_chunk* chunk = apus_far_chunks(far)[number];
     uint64_t behind = chunk->count - at;
     memmove(chunk->keys + at + 1, chunk->keys + at, behind * sizeof(int64_t));
     memmove(chunk->quantities + at + 1, chunk->quantities + at, behind * sizeof(int64_t));
@@ -93,7 +93,7 @@ static void put_level(apus_book_far* far, uint32_t number, uint32_t at, int64_t 
 
 // Makes room in the full chunk `number` for a level at place `at`, and changes both to where it goes then.
 static int make_room(apus_book_far* far, apus_arena* arena, uint32_t* number, uint32_t* at) {
-    apus_book_chunk* full = far->chunks[*number];
+    apus_book_chunk* full = apus_far_chunks(far)[*number];
     bool behind_all = *number + 1 == far->count && *at == full->count;
     bool before_all = *number == 0 && *at == 0;
     if (insert_chunk(far, arena, before_all ? 0 : *number + 1) == NULL) return -ENOMEM;
@@ -104,7 +104,7 @@ static int make_room(apus_book_far* far, apus_arena* arena, uint32_t* number, ui
         return 0;
     }
     uint32_t half = APUS_BOOK_CHUNK_LEVELS / 2;
-    apus_book_chunk* upper = far->chunks[*number + 1];
+    apus_book_chunk* upper = apus_far_chunks(far)[*number + 1];
     move_levels(full, half, full->count - half, upper);
     far->firsts[*number + 1] = upper->keys[0];
     if (*at > half) {
@@ -117,8 +117,8 @@ static int make_room(apus_book_far* far, apus_arena* arena, uint32_t* number, ui
 static void join_neighbours(apus_book_far* far, apus_arena* arena, uint32_t number) {
     uint32_t left = number > 0 ? number - 1 : number;
     for (; left <= number && left + 1 < far->count; left++) {
-        apus_book_chunk* low = far->chunks[left];
-        apus_book_chunk* high = far->chunks[left + 1];
+        apus_book_chunk* low = apus_far_chunks(far)[left];
+        apus_book_chunk* high = apus_far_chunks(far)[left + 1];
         if (low->count + high->count > JOIN_UP_TO) continue;
         move_levels(high, 0, high->count, low);
         remove_chunk(far, arena, left + 1);
@@ -127,7 +127,7 @@ static void join_neighbours(apus_book_far* far, apus_arena* arena, uint32_t numb
 }
 
 static void delete_level(apus_book_far* far, apus_arena* arena, uint32_t number, uint32_t at) {
-    apus_book_chunk* chunk = far->chunks[number];
+    apus_book_chunk* chunk = apus_far_chunks(far)[number];
     uint64_t behind = chunk->count - at - 1;
     memmove(chunk->keys + at, chunk->keys + at + 1, behind * sizeof(int64_t));
     memmove(chunk->quantities + at, chunk->quantities + at + 1, behind * sizeof(int64_t));
@@ -145,7 +145,7 @@ int apus_far_set(apus_book_far* far, apus_arena* arena, int64_t key, int64_t qua
     uint32_t number = 0, at = 0;
     if (far->count > 0) {
         number = chunk_of(far, key);
-        apus_book_chunk* chunk = far->chunks[number];
+        apus_book_chunk* chunk = apus_far_chunks(far)[number];
         at = lower_bound(chunk->keys, (uint32_t)chunk->count, key);
         if (at < chunk->count && chunk->keys[at] == key) {
             if (quantity == 0) {
@@ -159,7 +159,7 @@ int apus_far_set(apus_book_far* far, apus_arena* arena, int64_t key, int64_t qua
     if (quantity == 0) return 0;
     if (far->count == 0) {
         if (insert_chunk(far, arena, 0) == NULL) return -ENOMEM;
-    } else if (far->chunks[number]->count == APUS_BOOK_CHUNK_LEVELS) {
+    } else if (apus_far_chunks(far)[number]->count == APUS_BOOK_CHUNK_LEVELS) {
         if (make_room(far, arena, &number, &at) != 0) return -ENOMEM;
     }
     put_level(far, number, at, key, quantity);
@@ -168,7 +168,7 @@ int apus_far_set(apus_book_far* far, apus_arena* arena, int64_t key, int64_t qua
 
 int64_t apus_far_quantity(const apus_book_far* far, int64_t key) {
     if (far->count == 0) return 0;
-    const apus_book_chunk* chunk = far->chunks[chunk_of(far, key)];
+    const apus_book_chunk* chunk = apus_far_chunks(far)[chunk_of(far, key)];
     uint32_t at = lower_bound(chunk->keys, (uint32_t)chunk->count, key);
     return at < chunk->count && chunk->keys[at] == key ? chunk->quantities[at] : 0;
 }
@@ -178,7 +178,7 @@ void apus_far_extract(apus_book_far* far, apus_arena* arena, int64_t low, int64_
     if (far->count == 0) return;
     uint32_t number = chunk_of(far, low);
     while (number < far->count && far->firsts[number] <= high) {
-        apus_book_chunk* chunk = far->chunks[number];
+        apus_book_chunk* chunk = apus_far_chunks(far)[number];
         uint64_t kept = 0;
         for (uint64_t i = 0; i < chunk->count; i++) {
             int64_t key = chunk->keys[i], quantity = chunk->quantities[i];
@@ -200,7 +200,7 @@ void apus_far_extract(apus_book_far* far, apus_arena* arena, int64_t low, int64_
 
 void apus_far_clear(apus_book_far* far, apus_arena* arena) {
     for (uint32_t i = 0; i < far->count; i++)
-        apus_arena_free(arena, far->chunks[i], sizeof(apus_book_chunk));
+        apus_arena_free(arena, apus_far_chunks(far)[i], sizeof(apus_book_chunk));
     apus_arena_free(arena, far->firsts, directory_bytes(far->capacity));
     memset(far, 0, sizeof *far);
 }

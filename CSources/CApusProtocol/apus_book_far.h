@@ -18,6 +18,11 @@ struct apus_book_chunk {
 
 _Static_assert(sizeof(apus_book_chunk) <= 1024, "a chunk is one block of 1 KiB");
 
+// The directory's second half.
+static inline apus_book_chunk** apus_far_chunks(const apus_book_far* far) {
+    return (apus_book_chunk**)(void*)(far->firsts + far->capacity);
+}
+
 // Sets (or with 0 deletes) a level. Returns APUS_BOOK_SET_PRESENT and _EXISTED bits, or -ENOMEM with nothing changed.
 int apus_far_set(apus_book_far* far, apus_arena* arena, int64_t key, int64_t quantity);
 
@@ -35,10 +40,10 @@ void apus_far_clear(apus_book_far* far, apus_arena* arena);
 // Bytes of the arena that it holds.
 uint64_t apus_far_memory(const apus_book_far* far);
 
-// The highest level. Only where far->levels is not 0.
-static inline int64_t apus_far_best(const apus_book_far* far, int64_t* quantity) {
-    const apus_book_chunk* last = far->chunks[far->count - 1];
-    *quantity = last->quantities[last->count - 1];
+// The highest level's key, and where its quantity stands until the next change. Only where far->levels is not 0.
+static inline int64_t apus_far_best(const apus_book_far* far, const int64_t** quantity) {
+    const apus_book_chunk* last = apus_far_chunks(far)[far->count - 1];
+    *quantity = &last->quantities[last->count - 1];
     return last->keys[last->count - 1];
 }
 

@@ -4,8 +4,8 @@
 
 enum { WORD = 64 };
 
-static uint64_t window_word(const apus_book_side* side, uint64_t offset) {
-    return side->bits[((side->base + offset) & side->mask) / WORD];
+static uint64_t window_word(const apus_book_side* side, uint64_t key) {
+    return side->bits[(key & side->mask) / WORD];
 }
 
 static int64_t order_key(const apus_book_side* side, int64_t price) {
@@ -16,31 +16,29 @@ static int64_t order_key(const apus_book_side* side, int64_t price) {
 
 void apus_book_cursor_init(apus_book_cursor* cursor, const apus_book* book, uint32_t side_number) {
     const apus_book_side* side = &book->sides[side_number];
-    *cursor = (apus_book_cursor){.book = book, .side = side, .word_offset = -1, .chunk = side->far.count};
-    if (side->best_offset >= 0) {
-        uint64_t best = (uint64_t)side->best_offset;
-        cursor->word_offset = (int64_t)(best / WORD * WORD);
+    *cursor = (apus_book_cursor){.book = book, .side = side, .chunk = side->far.count};
+    if ((uint32_t)side->counters > 0) {
+        uint64_t best = (uint64_t)side->best_key;
+        cursor->word_key = best & ~(uint64_t)(WORD - 1);
         cursor->word = window_word(side, best) & (UINT64_MAX >> (WORD - 1 - best % WORD));
     }
-    if (cursor->chunk > 0) cursor->entry = (uint32_t)side->far.chunks[cursor->chunk - 1]->count;
+    if (cursor->chunk > 0) cursor->entry = (uint32_t)apus_far_chunks(&side->far)[cursor->chunk - 1]->count;
 }
 
-// Goes on to the next word of the window that has levels.
+// Goes on to the next word of the window that has levels, if the current one has no more. Returns false at the window's end.
 static bool window_ready(apus_book_cursor* cursor) {
-    while (cursor->word == 0) {
-        if (cursor->word_offset < WORD) {
-            cursor->word_offset = -1;
-            return false;
-        }
-        cursor->word_offset -= WORD;
-        cursor->word = window_word(cursor->side, (uint64_t)cursor->word_offset);
+    if (cursor->word != 0) return true;
+    if ((uint32_t)cursor->side->counters == 0) return false;
+    while (cursor->word == 0 && cursor->word_key != cursor->side->base) {
+        cursor->word_key -= WORD;
+        cursor->word = window_word(cursor->side, cursor->word_key);
     }
-    return true;
+    return cursor->word != 0;
 }
 
 static apus_level window_level(const apus_book_cursor* cursor) {
     const apus_book_side* side = cursor->side;
-    uint64_t key = side->base + (uint64_t)cursor->word_offset + (uint64_t)(WORD - 1 - __builtin_clzll(cursor->word));
+    uint64_t key = cursor->word_key + (uint64_t)(WORD - 1 - __builtin_clzll(cursor->word));
     int64_t price = (int64_t)((key ^ side->flip) * (uint64_t)cursor->book->tick_units);
     return (apus_level){.price = price, .quantity = side->quantities[key & side->mask]};
 }
@@ -49,15 +47,15 @@ static void far_advance(apus_book_cursor* cursor) {
     cursor->entry--;
     if (cursor->entry > 0) return;
     cursor->chunk--;
-    if (cursor->chunk > 0) cursor->entry = (uint32_t)cursor->side->far.chunks[cursor->chunk - 1]->count;
+    if (cursor->chunk > 0) cursor->entry = (uint32_t)apus_far_chunks(&cursor->side->far)[cursor->chunk - 1]->count;
 }
 
 bool apus_book_cursor_next(apus_book_cursor* cursor, apus_level* level) {
     const apus_book_side* side = cursor->side;
-    bool in_window = cursor->word_offset >= 0 && window_ready(cursor);
+    bool in_window = window_ready(cursor);
     if (in_window) *level = window_level(cursor);
     if (cursor->chunk > 0) {
-        const apus_book_chunk* chunk = side->far.chunks[cursor->chunk - 1];
+        const apus_book_chunk* chunk = apus_far_chunks(&side->far)[cursor->chunk - 1];
         int64_t key = chunk->keys[cursor->entry - 1];
         if (!in_window || key > order_key(side, level->price)) {
             *level = (apus_level){.price = order_key(side, key), .quantity = chunk->quantities[cursor->entry - 1]};
@@ -83,11 +81,9 @@ uint32_t apus_book_depth(const apus_book* book, uint32_t side_number, apus_level
 int64_t apus_book_quantity(const apus_book* book, uint32_t side_number, int64_t price) {
     const apus_book_side* side = &book->sides[side_number];
     uint64_t tick = apus_book_tick(book, price);
-    uint64_t offset = (tick ^ side->flip) - side->base;
-    if (tick * (uint64_t)book->tick_units != (uint64_t)price || offset >= side->window)
-        return apus_far_quantity(&side->far, order_key(side, price));
-    uint64_t slot = (side->base + offset) & side->mask;
-    return side->bits[slot / WORD] >> (slot % WORD) & 1 ? side->quantities[slot] : 0;
+    uint64_t key = tick ^ side->flip;
+    bool in_window = tick * (uint64_t)book->tick_units == (uint64_t)price && key - side->base < side->window;
+    return in_window ? side->quantities[key & side->mask] : apus_far_quantity(&side->far, order_key(side, price));
 }
 
 uint32_t apus_book_rank(const apus_book* book, uint32_t side_number, int64_t price, uint32_t limit) {

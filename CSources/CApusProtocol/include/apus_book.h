@@ -12,9 +12,12 @@
 // What always holds:
 // - A price is in the window exactly when it is a whole number of ticks and its key is in [base, base + window). Everything
 //   else (far away, off the tick, below zero) is in the far structure, at any key.
-// - base is a multiple of 64; best_offset is the highest set bit of the window, -1 when it is empty.
-// - far_leads says that the side's best level is a far one. Then, and without a window, limit is 0: no change takes the short
-//   way. Else limit is a little below the window's end, so that a best price that nears the end moves the window.
+// - base is a multiple of 64. A slot without a level has quantity 0 and no bit. best_key is the key of the highest bit, base - 1
+//   when the window is empty.
+// - best_price and *best_quantity are the side's best level, wherever it is; an empty side has best_quantity point to a 0.
+// - far_leads says that the best level is a far one. Then, and without a window, limit is 0: no change takes the short way.
+//   Else limit is a little below the window's end, so that a best price that nears the end moves the window.
+// - While best_key is not below floor_key, the window's best leads and is well inside.
 // - error != 0: the book is empty and refuses every change until apus_book_clear.
 //
 // A window starts with APUS_BOOK_WINDOW_MIN ticks and doubles while many updates just miss it. All memory comes from the arena.
@@ -47,8 +50,7 @@ typedef struct apus_book_chunk apus_book_chunk;
 
 // Sorted chunks under a directory of their lowest keys. A key here is a price, mirrored for asks.
 typedef struct apus_book_far {
-    int64_t* firsts; // directory: lowest key of each chunk
-    apus_book_chunk** chunks;
+    int64_t* firsts;   // directory: the lowest key of each chunk, and behind `capacity` of them the chunks' addresses
     uint32_t count;    // chunks
     uint32_t capacity; // places in the directory
     uint32_t levels;
@@ -57,22 +59,23 @@ typedef struct apus_book_far {
 
 // The first 64 bytes are what a common change needs.
 typedef struct apus_book_side {
-    int64_t* quantities; // by slot; valid where the bit is set
+    int64_t* quantities; // by slot
     uint64_t* bits;
-    uint64_t base;       // key of offset 0
-    uint64_t mask;       // ticks of the window - 1
-    uint64_t limit;      // offsets below it take the short way
-    int64_t best_offset; // -1: the window is empty
-    uint64_t flip;       // 0 for bids, all ones for asks
-    uint32_t updates;    // on the short way; wraps around
-    uint32_t window_levels;
+    uint64_t base;     // lowest key of the window
+    uint64_t limit;    // keys from base to base + limit - 1 may take the short way
+    int64_t best_key;  // highest key of the window
+    uint64_t flip;     // 0 for bids, all ones for asks
+    uint64_t counters; // levels in the window, and above bit 32 updates on the short way
+    uint64_t mask;     // ticks of the window - 1
 
-    uint64_t window;       // ticks, a power of two; 0 until the first level
-    bool far_leads;        // the best level is a far one
-    uint32_t near_misses;  // updates that a window of twice the size would have held, since the last look
-    uint32_t updates_seen; // `updates` at the last look
-    uint32_t drift;        // updates near the best but outside the window, since it last moved
-    uint64_t reserved;
+    int64_t best_price;
+    const int64_t* best_quantity;
+    int64_t floor_key;
+    uint32_t window;       // ticks, a power of two; 0 until the first level
+    uint32_t updates_seen; // updates at the last look
+    uint16_t near_misses;  // updates that a window of twice the size would have held, since the last look
+    uint16_t drift;        // updates near the best but outside the window, since it last moved
+    uint32_t far_leads;
     apus_book_far far;
 } apus_book_side;
 
@@ -89,7 +92,7 @@ _Static_assert(sizeof(apus_book_side) == 128 && sizeof(apus_book) == 320, "a boo
 
 typedef struct apus_touch {
     int64_t bid_price;
-    int64_t bid_quantity; // 0: no bids
+    int64_t bid_quantity; // 0: no bids, and no meaning in the price
     int64_t ask_price;
     int64_t ask_quantity; // 0: no asks
 } apus_touch;
@@ -107,14 +110,13 @@ int apus_book_set_tick(apus_book* book, int64_t tick_units);
 
 // The parts that are not on the common path. Not to be called from elsewhere.
 int apus_book_set_slow(apus_book* book, apus_book_side* side, int64_t price, int64_t quantity);
-int apus_book_delete_best(apus_book* book, apus_book_side* side);
-apus_level apus_book_far_best(const apus_book_side* side);
+int apus_book_set_top(apus_book* book, apus_book_side* side, uint64_t key, int64_t price, int64_t quantity);
 
 __extension__ typedef unsigned __int128 apus_u128;
 
-// The tick of a price; `tick * tick_units == price` says whether there is one. Exact for every price of 0 to INT64_MAX.
+// The tick of a price; `tick * tick_units == price` says whether there is one: for prices of 0 to INT64_MAX exactly, below 0 never.
 static inline uint64_t apus_book_tick(const apus_book* book, int64_t price) {
-    return (uint64_t)(((apus_u128)(uint64_t)price * book->tick_reciprocal) >> 63);
+    return (uint64_t)(((apus_u128)((uint64_t)price << 1) * book->tick_reciprocal) >> 64);
 }
 
 // Sets the quantity of a price; 0 deletes it. Returns APUS_BOOK_SET_ bits, or a negative errno: -ENOMEM when the arena is full,
@@ -123,40 +125,34 @@ static inline int apus_book_set(apus_book* book, uint32_t side_number, int64_t p
     apus_book_side* side = &book->sides[side_number];
     uint64_t tick = apus_book_tick(book, price);
     uint64_t key = tick ^ side->flip;
-    uint64_t offset = key - side->base;
-    bool elsewhere = tick * (uint64_t)book->tick_units != (uint64_t)price;
-    if (__builtin_expect(elsewhere | (offset >= side->limit) | (quantity < 0), 0)) {
+    bool off_tick = tick * (uint64_t)book->tick_units != (uint64_t)price;
+    if (__builtin_expect(off_tick || key - side->base >= side->limit || quantity < 0, 0)) {
         return apus_book_set_slow(book, side, price, quantity);
     }
-    int64_t best = side->best_offset;
-    if (__builtin_expect(((offset ^ (uint64_t)best) | (uint64_t)quantity) == 0, 0)) {
-        return apus_book_delete_best(book, side);
+    uint64_t present = quantity != 0;
+    // A level above the best one, or the end of the best one.
+    if (__builtin_expect((int64_t)(key + 1 - present) > side->best_key, 0)) {
+        return apus_book_set_top(book, side, key, price, quantity);
     }
     uint64_t slot = key & side->mask;
-    uint64_t* word = &side->bits[slot >> 6];
-    uint64_t existed = *word >> (slot & 63) & 1;
-    uint64_t present = quantity != 0;
-    int64_t before = side->quantities[slot] & -(int64_t)existed;
+    int64_t before = side->quantities[slot];
+    uint64_t existed = before != 0;
     side->quantities[slot] = quantity;
-    *word ^= (existed ^ present) << (slot & 63);
-    side->window_levels += (uint32_t)(present - existed);
-    side->updates++;
-    int64_t candidate = present ? (int64_t)offset : -1;
-    side->best_offset = candidate > best ? candidate : best;
-    uint64_t touch = ((int64_t)offset >= best) & (before != quantity);
+    // Written so that the word waits for nothing but itself: the next change is often in the same word.
+    uint64_t* word = &side->bits[slot >> 6];
+    *word = (*word & ~(1ull << (slot & 63))) | present << (slot & 63);
+    side->counters += (1ull << 32) + present - existed;
+    uint64_t touch = ((int64_t)key == side->best_key) & (before != quantity);
     return (int)(present | existed << 1 | touch << 2);
 }
 
 // Sets many levels of one side. Returns the union of their bits, or the first error.
 int apus_book_apply(apus_book* book, uint32_t side_number, const apus_level* levels, uint32_t count);
 
-// The best level of a side; quantity 0 when there is none.
+// The best level of a side; quantity 0 when there is none (the price means nothing then).
 static inline apus_level apus_book_best_level(const apus_book* book, uint32_t side_number) {
     const apus_book_side* side = &book->sides[side_number];
-    if (__builtin_expect(side->far_leads, 0)) return apus_book_far_best(side);
-    if (side->best_offset < 0) return (apus_level){0, 0};
-    uint64_t key = side->base + (uint64_t)side->best_offset;
-    return (apus_level){(int64_t)((key ^ side->flip) * (uint64_t)book->tick_units), side->quantities[key & side->mask]};
+    return (apus_level){side->best_price, *side->best_quantity};
 }
 
 // Best bid and best ask.
@@ -167,7 +163,7 @@ static inline apus_touch apus_book_best(const apus_book* book) {
 }
 
 static inline uint32_t apus_book_level_count(const apus_book* book, uint32_t side_number) {
-    return book->sides[side_number].window_levels + book->sides[side_number].far.levels;
+    return (uint32_t)book->sides[side_number].counters + book->sides[side_number].far.levels;
 }
 
 // Whether a side has no level.
@@ -201,10 +197,10 @@ uint64_t apus_book_memory(const apus_book* book);
 typedef struct apus_book_cursor {
     const apus_book* book;
     const apus_book_side* side;
-    uint64_t word;       // bits of the window's current word that are still to come
-    int64_t word_offset; // offset of that word's first bit; negative at the end
-    uint32_t chunk;      // far: chunk number + 1, 0 at the end
-    uint32_t entry;      // far: levels of that chunk that are still to come
+    uint64_t word;     // bits of the window's current word that are still to come
+    uint64_t word_key; // key of that word's first bit
+    uint32_t chunk;    // far: chunk number + 1, 0 at the end
+    uint32_t entry;    // far: levels of that chunk that are still to come
 } apus_book_cursor;
 
 void apus_book_cursor_init(apus_book_cursor* cursor, const apus_book* book, uint32_t side_number);
