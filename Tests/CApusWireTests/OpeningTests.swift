@@ -85,7 +85,9 @@ import WirePeer
         #expect(rig.channel().closed_reason == UInt8(APUS_CLOSED_ASKED))
     }
 
+    /// The resolver's answer may just have come before the wish; if it has not, it must not reach the next connection.
     @Test func closedWhileResolving() throws {
+        let peer = try Peer(PEER_ECHO)
         let rig = try Rig()
         rig.open(host: "no-such-host.invalid", port: 443)
         apus_wire_turn(rig.wire)
@@ -93,7 +95,11 @@ import WirePeer
         probe_close(rig.probe, 0)
         apus_wire_turn(rig.wire)
         #expect(rig.hasEnded())
-        #expect(rig.channel().closed_reason == UInt8(APUS_CLOSED_ASKED))
+        let reason = Int(rig.channel().closed_reason)
+        #expect(reason == APUS_CLOSED_ASKED || reason == APUS_CLOSED_RESOLVE)
+        rig.open(port: peer.port)
+        try rig.exchange(count: 1_000_000)
+        #expect(rig.isOpen())
     }
 
     @Test func closedWhileShakingHands() throws {
