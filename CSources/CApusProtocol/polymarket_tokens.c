@@ -125,6 +125,34 @@ void apus_polymarket_market_lost(apus_polymarket_market* polymarket, uint16_t in
     }
 }
 
+// MARK: strangers
+
+// The first token of the newest object that is not in the table.
+static bool find_stranger(const apus_polymarket_message* message, apus_polymarket_text* asset) {
+    if (!message->unknown_asset) return false;
+    *asset = message->asset;
+    for (uint32_t i = 0; i < message->change_count; i++) {
+        if (message->levels[i].instrument != APUS_INSTRUMENT_NONE) continue;
+        *asset = message->levels[i].asset;
+        break;
+    }
+    return asset->length != 0;
+}
+
+bool apus_polymarket_market_stranger(apus_polymarket_market* polymarket, const uint8_t* bytes, size_t length,
+                                     apus_polymarket_text* asset) {
+    apus_polymarket_decoder* decoder = &polymarket->decoder;
+    uint64_t fast = decoder->fast, general = decoder->general;
+    apus_polymarket_frame frame;
+    apus_polymarket_frame_begin(&frame, bytes, length);
+    bool found = false;
+    while (!found && apus_polymarket_frame_next(decoder, &frame, &polymarket->last) > 0)
+        found = find_stranger(&polymarket->last, asset);
+    decoder->fast = fast;
+    decoder->general = general;
+    return found;
+}
+
 // MARK: time
 
 void apus_polymarket_market_tick(apus_polymarket_market* polymarket, uint64_t now_ns) {

@@ -127,6 +127,11 @@ static inline apus_polymarket_proof* apus_polymarket_proof_of(const apus_market_
 int apus_polymarket_market_message(apus_polymarket_market* polymarket, const uint8_t* bytes, size_t length,
                                    uint64_t receive_ns, uint64_t kernel_ns);
 
+// Whether a frame names a token that is not in the table; *asset is the first one, valid until the next call. Changes nothing: for
+// replays, which take what comes.
+bool apus_polymarket_market_stranger(apus_polymarket_market* polymarket, const uint8_t* bytes, size_t length,
+                                     apus_polymarket_text* asset);
+
 // Ends batches that were waited for long enough, and proofs that did not come. Cheap before the deadline.
 void apus_polymarket_market_tick(apus_polymarket_market* polymarket, uint64_t now_ns);
 

@@ -37,6 +37,7 @@ typedef struct apus_tap_head {
 
 _Static_assert(sizeof(apus_tap_head) == 32, "layout");
 
+// Swift imports no over-aligned record: whoever gives the memory aligns it to a cache line.
 typedef struct apus_tap {
     uint64_t head; // written by the writer
     uint64_t seen_tail;
@@ -48,7 +49,9 @@ typedef struct apus_tap {
     uint64_t reader_padding[7];
     uint8_t* memory;
     uint64_t mask;
-} __attribute__((aligned(APUS_CACHE_LINE))) apus_tap;
+} apus_tap;
+
+_Static_assert(offsetof(apus_tap, tail) == APUS_CACHE_LINE, "writer and reader write different lines");
 
 // `bytes` is a power of two; the memory is aligned to 8 and stays the caller's.
 static inline void apus_tap_init(apus_tap* tap, uint8_t* memory, uint64_t bytes) {

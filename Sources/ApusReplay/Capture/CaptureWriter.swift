@@ -109,7 +109,8 @@ package final class CaptureTap: @unchecked Sendable {
         memory = .allocate(byteCount: bytes, alignment: 64)
         // Touched here, so that the hot thread meets no page fault.
         memset(memory, 0, bytes)
-        tap = .allocate(capacity: 1)
+        tap = UnsafeMutableRawPointer.allocate(byteCount: MemoryLayout<apus_tap>.size, alignment: Int(APUS_CACHE_LINE))
+            .bindMemory(to: apus_tap.self, capacity: 1)
         apus_tap_init(tap, memory.assumingMemoryBound(to: UInt8.self), UInt64(bytes))
     }
 

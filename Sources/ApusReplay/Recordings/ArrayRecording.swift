@@ -85,12 +85,10 @@ final class ArrayRecording: RecordingReader {
 
     /// The message's own time in nanoseconds; nil when it has none.
     static func time(of bytes: UnsafeRawBufferPointer) -> UInt64? {
-        for key in ["\"timestamp\"", "\"E\""] {
-            let found = key.utf8.withContiguousStorageIfAvailable { key in
-                memmem(bytes.baseAddress!, bytes.count, key.baseAddress!, key.count)
-            }
-            guard let found = found ?? nil else { continue }
-            var at = UnsafeRawPointer(found) - bytes.baseAddress! + key.utf8.count
+        let keys: [StaticString] = ["\"timestamp\"", "\"E\""]
+        for key in keys {
+            guard let found = bytes.offset(of: key) else { continue }
+            var at = found + key.utf8CodeUnitCount
             while at < bytes.count, [0x20, 0x0A, 0x0D, 0x09, 0x3A, 0x22].contains(bytes[at]) { at += 1 }
             var time: UInt64 = 0
             var digits = 0

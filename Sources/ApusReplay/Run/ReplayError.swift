@@ -1,0 +1,19 @@
+/// Why a replay cannot run. It says what to do next.
+package enum ReplayError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// No memory for this; an errno.
+    case memory(String, Int32)
+    /// No message says what venue it is from.
+    case unknownVenue(path: String)
+    /// An option has a value that makes no sense.
+    case option(String, String)
+
+    package var description: String {
+        switch self {
+        case .memory(let what, let code): "\(what): \(systemText(code))"
+        case .unknownVenue(let path):
+            "\(path): no message tells the venue; name it with --venue "
+                + ReplayVenue.allCases.map(\.rawValue).joined(separator: "|")
+        case .option(let name, let reason): "--\(name): \(reason)"
+        }
+    }
+}
