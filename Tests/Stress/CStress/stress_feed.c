@@ -124,8 +124,10 @@ static void* read_events(void* context) {
     feed_run* feed = context;
     stress_outcome seen = {0};
     stress_random random = {(uint64_t)(uintptr_t)&seen | 1};
+    // It stands at the first event, also when this thread starts late: it accounts for every event of the run.
     apus_feed_reader reader = apus_public_reader(&feed->view, true);
-    uint64_t follows = reader.next;
+    reader.next = 0;
+    uint64_t follows = 0;
     bool last = false;
     while (!stress_forbidden(&seen)) {
         apus_event event;
