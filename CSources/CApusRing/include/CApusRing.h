@@ -1,6 +1,7 @@
 #ifndef CAPUSRING_H
 #define CAPUSRING_H
 
+#include "apus_allocations.h"
 #include "apus_board.h"
 #include "apus_clock.h"
 #include "apus_counters.h"
