@@ -43,6 +43,8 @@ let package = Package(
             dependencies: [
                 "ApusEngine", "CApusWire", "CApusProtocol",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ]),
 
         // A venue to trade against without an account.
@@ -62,15 +64,17 @@ let package = Package(
         .target(
             name: "ApusCommand",
             dependencies: [
-                "ApusEngine", "ApusLive", "ApusReplay", "ApusSamples", "ApusVenueServer",
+                "Apus", "ApusEngine", "ApusLive", "ApusReplay", "ApusVenue", "ApusVenueServer", "CApusProtocol", "CApusRing",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Yams", package: "Yams"),
             ]),
         .executableTarget(
-            name: "apus", dependencies: ["ApusCommand"], linkerSettings: [.linkedLibrary("jemalloc")]),
+            name: "apus", dependencies: ["ApusCommand", "ApusSamples"], linkerSettings: [.linkedLibrary("jemalloc")]),
 
         .testTarget(name: "CApusRingTests", dependencies: ["CApusRing"]),
-        .testTarget(name: "CApusProtocolTests", dependencies: ["CApusProtocol"]),
+        .testTarget(
+            name: "CApusProtocolTests",
+            dependencies: ["CApusProtocol", "CApusRing", .product(name: "Crypto", package: "swift-crypto")]),
         .target(
             name: "WirePeer", dependencies: ["CApusProtocol", "CApusRing"], path: "Tests/WirePeer",
             cSettings: cSettings, linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
@@ -79,14 +83,25 @@ let package = Package(
         .executableTarget(
             name: "ApusAutobahn", dependencies: ["CApusWire", "CApusProtocol", "CApusRing"],
             path: "Tests/Autobahn/Client", cSettings: cSettings),
-        .testTarget(name: "ApusTests", dependencies: ["Apus"]),
-        .testTarget(name: "ApusEngineTests", dependencies: ["ApusEngine"]),
-        .testTarget(name: "ApusReplayTests", dependencies: ["ApusReplay"]),
-        .testTarget(name: "ApusVenueTests", dependencies: ["ApusVenue", "ApusVenueServer"]),
-        .testTarget(name: "ApusCommandTests", dependencies: ["ApusCommand"]),
-        .testTarget(name: "TidyTests"),
+        .testTarget(name: "ApusTests", dependencies: ["Apus", "CApusRing"]),
+        .testTarget(name: "ApusEngineTests", dependencies: ["ApusEngine", "ApusSamples", "Apus", "CApusRing"]),
+        .testTarget(name: "ApusReplayTests", dependencies: ["ApusReplay", "ApusEngine", "ApusSamples", "CApusProtocol"]),
         .testTarget(
-            name: "SimulationTests", dependencies: ["ApusEngine", "ApusVenue", "CApusProtocol"],
+            name: "ApusVenueTests",
+            dependencies: [
+                "ApusVenue", "ApusVenueServer",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ]),
+        .testTarget(name: "ApusCommandTests", dependencies: ["ApusCommand", "ApusSamples", "CApusRing"]),
+        .testTarget(name: "TidyTests"),
+        .target(
+            name: "CStress", dependencies: ["CApusRing"], path: "Tests/Stress/CStress", cSettings: cSettings),
+        .testTarget(name: "StressTests", dependencies: ["CStress"], path: "Tests/Stress/StressTests"),
+        .testTarget(
+            name: "SimulationTests",
+            dependencies: ["Apus", "ApusEngine", "ApusVenue", "CApusProtocol", "CApusRing"],
             path: "Tests/Simulation"),
     ],
     swiftLanguageModes: [.v6],
