@@ -100,6 +100,9 @@ final class Account {
 
     func order(id: Int64) -> AccountOrder? { byID[id] }
 
+    /// Orders that are known, open and ended.
+    var orderCount: Int { byID.count }
+
     func order(clientID: String) -> AccountOrder? { byClientID[clientID] }
 
     func add(_ order: AccountOrder) {

@@ -2,11 +2,14 @@ import Crypto
 
 /// Key and signature checks, written from the venue's documentation and independent of the engine's code.
 enum Authentication {
-    /// Whether the signature is the HMAC-SHA256 of the text, in hexadecimal of either case.
+    /// The HMAC-SHA256 of a text in lower-case hexadecimal.
+    static func signature(of text: [UInt8], secret: String) -> [UInt8] {
+        hexText(HMAC<SHA256>.authenticationCode(for: text, using: SymmetricKey(data: Array(secret.utf8))))
+    }
+
+    /// Whether the signature is right; hexadecimal of either case.
     static func isValid(signature: String, of text: [UInt8], secret: String) -> Bool {
-        let key = SymmetricKey(data: Array(secret.utf8))
-        let code = HMAC<SHA256>.authenticationCode(for: text, using: key)
-        return hexText(code) == Array(signature.lowercased().utf8)
+        Self.signature(of: text, secret: secret) == Array(signature.lowercased().utf8)
     }
 
     /// What a REST request signs: the query followed at once by the body, each without its `signature` pair.

@@ -222,7 +222,13 @@ extension Venue {
 
     func renderPositions(_ account: Account, _ parameters: Parameters) throws(APIError) -> [UInt8] {
         let wanted = parameters["symbol"] == nil ? nil : try market(parameters).index
-        let chosen = markets.filter { wanted == nil || $0.index == wanted }
+        // Without a symbol, only what the account holds or has orders in: that is what the venue's third version tells.
+        let chosen = markets.filter { market in
+            wanted == market.index
+                || wanted == nil
+                    && (ledger.position(account.index, symbol: market.index).quantity != 0
+                        || account.open.contains { $0.symbol == market.index })
+        }
         return renderList(chosen) { out, market in
             let rules = market.configuration
             let position = self.ledger.position(account.index, symbol: market.index)
