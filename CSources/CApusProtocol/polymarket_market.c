@@ -190,6 +190,8 @@ static bool replace_book(apus_polymarket_market* polymarket, apus_market_book* b
     }
     book->update_id = message->timestamp;
     book->applied_ns = market->out->receive_ns;
+    proof->book_ns = market->out->receive_ns;
+    polymarket->books++;
     proof->has_book = true;
     proof->wants_snapshot = false;
     return true;

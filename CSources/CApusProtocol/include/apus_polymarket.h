@@ -13,6 +13,7 @@
 #include "apus_market.h"
 #include "apus_polymarket_decode.h"
 #include "apus_session.h"
+#include "apus_tap.h"
 
 // MARK: messages
 
@@ -74,6 +75,7 @@ typedef struct apus_polymarket_proof {
     uint64_t pending_until_ns;
     uint64_t damage_seen;         // unreadable frames when the book was last proven
     uint64_t proven_ns;           // receive time of the newest proof
+    uint64_t book_ns;             // receive time of the newest whole book
     apus_polymarket_sha1 tried;   // of the newest attempt: everything up to the last trade price
     apus_polymarket_sha1 waiting; // the same of the newest pending proof
     apus_polymarket_odd* odd;     // sorted by side and price
@@ -93,6 +95,7 @@ typedef struct apus_polymarket_market {
     uint64_t deadline_ns;      // no batch and no proof runs out before this
     uint64_t damage;           // frames that could be read neither wholly nor for whom they were
     uint64_t controls;         // PONG, NO NEW ASSETS
+    uint64_t books;            // whole books taken
     uint64_t proofs;           // books and batches whose hash agreed
     uint64_t proof_ns;         // receive time of the newest of them
 } apus_polymarket_market;
@@ -148,5 +151,66 @@ void apus_polymarket_market_void(apus_polymarket_market* polymarket, uint16_t in
 
 // The connection that carries a token is gone: its book becomes STALE for `reason`, and a new one is wanted.
 void apus_polymarket_market_lost(apus_polymarket_market* polymarket, uint16_t instrument, uint8_t reason);
+
+// MARK: session
+
+typedef struct apus_polymarket_config {
+    apus_endpoint stream;
+    char path[APUS_PATH_BYTES];   // "/ws/market"
+    uint32_t lanes;               // connections at most, up to APUS_SESSION_CHANNELS_MAX
+    uint32_t tokens_each;         // of one connection; beyond 500 the venue loses the first books
+    uint64_t command_interval_ns; // between two messages of one connection to the venue
+    uint64_t book_timeout_ns;     // a token whose book does not come is asked for anew after this
+    uint64_t probe_interval_ns; // so is one without a proof for so long: the stream must answer with its book; 0: never
+    uint64_t probe_spacing_ns;  // between two such questions on one connection
+    apus_link_config link;      // data_timeout_ns: without a book or a proof on a connection for so long it is frozen
+    uint64_t rx_bytes;          // of each connection
+    uint64_t tx_bytes;
+    bool custom_features; // best_bid_ask and the like
+} apus_polymarket_config;
+
+// One connection and its tokens.
+typedef struct apus_polymarket_lane {
+    apus_channel channel;
+    apus_link link;
+    uint64_t next_command_ns;
+    uint64_t next_probe_ns;
+    uint32_t tokens;
+    bool greeted; // the first message of this connection has been sent
+    bool commands_waiting;
+} apus_polymarket_lane;
+
+// Where a token's subscription stands (polymarket_session.c).
+typedef struct apus_polymarket_subscription {
+    uint64_t asked_ns;
+    uint8_t state;
+    uint8_t lane;
+} apus_polymarket_subscription;
+
+typedef struct apus_polymarket_session {
+    apus_session session; // first: the shell's view
+    apus_polymarket_config config;
+    apus_polymarket_market polymarket;
+    apus_polymarket_lane* lanes;
+    apus_channel* channels[APUS_SESSION_CHANNELS_MAX];
+    apus_polymarket_subscription* subscriptions; // by instrument
+    apus_tap* tap;                               // where received messages are copied to, or NULL
+    uint64_t next_check_ns;
+    uint64_t probes; // books asked for only to see whether the stream still answers
+    bool running;
+} apus_polymarket_session;
+
+// The venue's documented address and limits.
+void apus_polymarket_config_default(apus_polymarket_config* config);
+
+// Makes a session; its buffers come from the market's arena. Returns 0, -ENOMEM, -EINVAL for a config that cannot work, or what the
+// link says.
+int apus_polymarket_session_init(apus_polymarket_session* session, const apus_polymarket_config* config,
+                                 apus_market* market, const apus_random* random);
+
+// Subscribes or drops a token of the table; before the start or on the hot thread (APUS_COMMAND_SUBSCRIBE does this).
+// -ENOSPC: all connections have as many tokens as they may.
+int apus_polymarket_session_subscribe(apus_polymarket_session* session, uint16_t instrument, uint64_t now_ns);
+int apus_polymarket_session_unsubscribe(apus_polymarket_session* session, uint16_t instrument, uint64_t now_ns);
 
 #endif
