@@ -1,0 +1,86 @@
+import ApusVenue
+import CApusProtocol
+
+/// Random numbers of one part of a life. Each part draws from a sequence of its own, so that one part drawing more does not
+/// shift the others.
+struct Dice {
+    private var state = apus_random()
+
+    init(seed: UInt64, part: UInt64) { apus_random_seed(&state, seed &* 0x9E37_79B9_7F4A_7C15 &+ part) }
+
+    mutating func word() -> UInt64 { apus_random_next(&state) }
+    /// In `0..<bound`.
+    mutating func below(_ bound: UInt64) -> UInt64 { apus_random_below(&state, bound) }
+    mutating func below(_ bound: Int) -> Int { Int(apus_random_below(&state, UInt64(bound))) }
+    /// In `low...high`.
+    mutating func between(_ low: UInt64, _ high: UInt64) -> UInt64 { low + below(high - low + 1) }
+    /// True once in `count` times; never for 0.
+    mutating func once(in count: Int) -> Bool { count > 0 && below(count) == 0 }
+    /// A state for a session.
+    mutating func fork() -> apus_random {
+        var child = apus_random()
+        apus_random_seed(&child, word())
+        return child
+    }
+}
+
+let microsecond: UInt64 = 1_000
+let millisecond: UInt64 = 1_000_000
+let second: UInt64 = 1_000_000_000
+
+/// What kind of life a seed gives: how long, how busy, and what goes wrong in it.
+struct Character {
+    let seed: UInt64
+    /// With faults; then the settling begins.
+    var length: UInt64
+    var actionsPerSecond: Double
+    var depthInterval: UInt64
+    /// Pause between two doings of the strategy.
+    var traderPause: UInt64
+    /// Wall clock of the venue minus that of the engine.
+    var clockSkew: Int64
+    var latency: ClosedRange<UInt64>
+    /// A piece of the network's stream is cut further once in so many times.
+    var cutOnce: Int
+    /// A piece is held up for long once in so many times.
+    var stallOnce: Int
+    /// Mean pause between two faults of the network or the machine; 0: none.
+    var faultPause: UInt64
+    var rates: FaultRates
+    /// Reports that fit their ring.
+    var reportSlots: UInt64
+    var feedSlots: UInt32
+
+    init(seed: UInt64) {
+        self.seed = seed
+        var dice = Dice(seed: seed, part: 1)
+        length = dice.between(5, 12) * second
+        actionsPerSecond = Double(dice.between(10, 60))
+        depthInterval = [0, 0, 5 * millisecond, 50 * millisecond][dice.below(4)]
+        traderPause = dice.between(20, 150) * millisecond
+        clockSkew = Int64(dice.below(800 * millisecond)) - Int64(400 * millisecond)
+        let shortest = dice.between(50 * microsecond, 5 * millisecond)
+        latency = shortest...(shortest + dice.between(0, 20 * millisecond))
+        cutOnce = [0, 3, 10][dice.below(3)]
+        stallOnce = [0, 200, 1000][dice.below(3)]
+        faultPause = [0, 1, 3][dice.below(3)] * second
+        reportSlots = [16, 64, 4096][dice.below(3)]
+        feedSlots = [64, 1024, 8192][dice.below(3)]
+        rates = FaultRates()
+        Self.choose(&rates, &dice)
+    }
+
+    /// Most lives have two or three kinds of the venue's faults, some all, some none.
+    private static func choose(_ rates: inout FaultRates, _ dice: inout Dice) {
+        let all: [(WritableKeyPath<FaultRates, Int>, Int)] = [
+            (\.disconnect, 2_000), (\.freeze, 1_000), (\.gap, 20_000), (\.duplicate, 20_000), (\.reorder, 20_000),
+            (\.corrupt, 8_000), (\.slowReader, 1_000), (\.tooManyRequests, 200_000), (\.serverError, 200_000),
+            (\.lostAnswer, 100_000), (\.delayedAnswer, 150_000),
+        ]
+        let style = dice.below(10)
+        if style == 0 { return }
+        for (key, rate) in all where style == 1 || dice.below(4) == 0 {
+            rates[keyPath: key] = Int(dice.between(UInt64(rate) / 4, UInt64(rate)))
+        }
+    }
+}

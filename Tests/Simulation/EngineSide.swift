@@ -1,0 +1,227 @@
+import Apus
+import ApusEngine
+import CApusProtocol
+import CApusRing
+
+/// The engine's memory and its two sessions, as the hot thread has them, and the decision agent beside them.
+final class EngineSide {
+    static let symbols = ["BTCUSDT", "ETHUSDT"]
+    static let apiKey = "simulatedKey"
+    static let secret = "simulatedSecret"
+    static let boardDepth: UInt32 = 10
+
+    let view: UnsafeMutablePointer<apus_public>
+    let queues: UnsafeMutablePointer<apus_private>
+    let out: UnsafeMutablePointer<apus_publisher>
+    let market: UnsafeMutablePointer<apus_market>
+    let marketSession: UnsafeMutablePointer<apus_binance_session>
+    let orderSession: UnsafeMutablePointer<apus_binance_orders>
+    let agent: DecisionAgent
+    let channels: [UnsafeMutablePointer<apus_channel>]
+    var reader: apus_feed_reader
+    private let arena: UnsafeMutablePointer<apus_arena>
+    private let table: UnsafeMutablePointer<apus_instrument_table>
+    private var blocks: [UnsafeMutableRawPointer] = []
+    private let venueName: UnsafeMutablePointer<CChar>
+
+    init(_ character: Character, wallOffset: Int64, trader: @escaping @Sendable () -> RandomTrader) throws {
+        view = Self.one(apus_public())
+        queues = Self.one(apus_private())
+        out = Self.one(apus_publisher())
+        market = Self.one(apus_market())
+        marketSession = Self.one(apus_binance_session())
+        orderSession = Self.one(apus_binance_orders())
+        arena = Self.one(apus_arena())
+        table = Self.one(apus_instrument_table())
+        venueName = UnsafeMutablePointer<CChar>.allocate(capacity: 16)
+        for (index, byte) in "binance-usdm".utf8CString.enumerated() { venueName[index] = byte }
+
+        var config = apus_public_config()
+        config.feed_slots = character.feedSlots
+        config.instruments = 2
+        config.board_depth = Self.boardDepth
+        try check(apus_public_create(view, &config), "apus_public_create")
+        try check(apus_private_create(queues), "apus_private_create")
+        queues.pointee.reports.pointee.mask = character.reportSlots - 1
+        out.pointee = apus_publisher_make(view, nil)
+        out.pointee.realtime_offset = wallOffset
+        reader = apus_public_reader(view, false)
+
+        let arenaBytes = 12 << 20
+        let arenaMemory = UnsafeMutableRawPointer.allocate(byteCount: arenaBytes, alignment: 64)
+        apus_arena_init(arena, arenaMemory, arenaBytes)
+        let tableBytes = apus_instrument_table_bytes(2)
+        let tableMemory = UnsafeMutableRawPointer.allocate(byteCount: tableBytes, alignment: 64)
+        try check(apus_instrument_table_init(table, tableMemory, 2), "apus_instrument_table_init")
+        blocks = [arenaMemory, tableMemory]
+        try Self.addInstruments(table)
+        try check(apus_market_init(market, out, arena, table, venueName), "apus_market_init")
+
+        var dice = Dice(seed: character.seed, part: 2)
+        try Self.makeSessions(marketSession, orderSession, market, queues, &dice)
+        for index in 0..<2 {
+            try check(apus_binance_session_subscribe(marketSession, UInt16(index)), "apus_binance_session_subscribe")
+        }
+        let markets = marketSession.pointee.session.channels!, orders = orderSession.pointee.session.channels!
+        channels = [markets[0]!, markets[1]!, orders[0]!, orders[1]!]
+        agent = try Self.makeAgent(SimulatedFeed(view), SimulatedSink(queues), character, trader)
+    }
+
+    deinit {
+        apus_public_close(view)
+        apus_private_close(queues)
+        for block in blocks { block.deallocate() }
+        venueName.deallocate()
+        view.deallocate()
+        queues.deallocate()
+        out.deallocate()
+        market.deallocate()
+        marketSession.deallocate()
+        orderSession.deallocate()
+        arena.deallocate()
+        table.deallocate()
+    }
+
+    private static func one<T>(_ value: T) -> UnsafeMutablePointer<T> {
+        let pointer = UnsafeMutablePointer<T>.allocate(capacity: 1)
+        pointer.initialize(to: value)
+        return pointer
+    }
+
+    // MARK: Making
+
+    private static func addInstruments(_ table: UnsafeMutablePointer<apus_instrument_table>) throws {
+        for (index, symbol) in symbols.enumerated() {
+            var instrument = apus_instrument()
+            instrument.price_decimals = 2
+            instrument.quantity_decimals = 3
+            instrument.contract_kind = UInt8(APUS_CONTRACT_LINEAR.rawValue)
+            instrument.tick_units = index == 0 ? 10 : 1
+            instrument.lot_units = 1
+            instrument.contract_multiplier = 1
+            try check(apus_instrument_add(table, symbol, symbol.utf8.count, &instrument), "apus_instrument_add")
+        }
+    }
+
+    /// The sessions as they are in life, but with times that fit into a life of some seconds.
+    private static func makeSessions(
+        _ marketSession: UnsafeMutablePointer<apus_binance_session>, _ orderSession: UnsafeMutablePointer<apus_binance_orders>,
+        _ market: UnsafeMutablePointer<apus_market>, _ queues: UnsafeMutablePointer<apus_private>, _ dice: inout Dice
+    ) throws {
+        var config = apus_binance_config()
+        apus_binance_config_usdm(&config)
+        config.rx_bytes = 512 << 10
+        config.tx_bytes = 64 << 10
+        config.snapshot_retry_ns = 200 * millisecond
+        config.probe_interval_ns = second
+        config.probe_grace_ns = 500 * millisecond
+        config.command_interval_ns = 50 * millisecond
+        config.command_timeout_ns = 2 * second
+        hasten(&config.link)
+        config.fetch.max_body_bytes = 256 << 10
+        config.fetch.connect_timeout_ns = 2 * second
+        config.fetch.timeout_ns = 2 * second
+        config.fetch.backoff_min_ns = 50 * millisecond
+        config.fetch.backoff_max_ns = second
+        var random = dice.fork()
+        try check(apus_binance_session_init(marketSession, &config, market, &random), "apus_binance_session_init")
+
+        var signer = apus_binance_signer()
+        try check(apus_binance_signer_init(&signer, apiKey, secret), "apus_binance_signer_init")
+        var orders = apus_binance_orders_config()
+        apus_binance_orders_config_usdm(&orders)
+        orders.rx_bytes = 256 << 10
+        orders.tx_bytes = 64 << 10
+        orders.answer_timeout_ns = second
+        orders.key_renewal_ns = 3 * second
+        orders.event_grace_ns = 1500 * millisecond
+        hasten(&orders.api_link)
+        hasten(&orders.user_link)
+        random = dice.fork()
+        try check(
+            apus_binance_orders_init(orderSession, &orders, market, queues, &signer, &random), "apus_binance_orders_init")
+        marketSession.pointee.session.number = 0
+        orderSession.pointee.session.number = 1
+    }
+
+    private static func hasten(_ link: inout apus_link_config) {
+        link.connect_timeout_ns = 2 * second
+        link.upgrade_timeout_ns = 2 * second
+        link.close_timeout_ns = second
+        link.ping_interval_ns = second
+        link.liveness_timeout_ns = 3 * second
+        link.max_lifetime_ns = 9 * second
+        link.lifetime_jitter_ns = 3 * second
+        link.backoff_min_ns = 50 * millisecond
+        link.backoff_max_ns = second
+        link.stable_ns = 2 * second
+        link.max_message_bytes = 128 << 10
+    }
+
+    private static func makeAgent(
+        _ feed: SimulatedFeed, _ sink: SimulatedSink, _ character: Character, _ trader: @escaping @Sendable () -> RandomTrader
+    ) throws -> DecisionAgent {
+        var configuration = EngineConfiguration(runTag: 7)
+        configuration.limits.maxOrderNotional = Money(whole: 100_000)
+        configuration.limits.maxPositionNotional = Money(whole: 400_000)
+        configuration.limits.priceBandPpm = 50_000
+        configuration.limits.ordersPerSecond = 100
+        configuration.limits.orderBurst = 50
+        configuration.eventBatch = 64
+        configuration.reportBatch = 16
+        let definitions = try symbols.enumerated().map { index, symbol in
+            InstrumentDefinition(
+                symbol: symbol, venue: "binance-usdm", priceDecimals: 2, quantityDecimals: 3,
+                tick: try ExactDecimal(index == 0 ? "0.10" : "0.01"), lot: try ExactDecimal("0.001"),
+                minNotional: try ExactDecimal(index == 0 ? "50" : "20"))
+        }
+        let strategy = StrategyDescription(name: "random", summary: "Trades at random") { _ in trader() }
+        return try DecisionAgent(
+            strategy: strategy, instruments: definitions, feed: feed, sink: sink, time: .simulated,
+            configuration: configuration)
+    }
+
+    // MARK: Turns
+
+    /// One turn of the hot thread.
+    func hotTurn(_ now: UInt64) -> Int {
+        let first = marketSession.pointee.session.ops.pointee.turn(&marketSession.pointee.session, now)
+        return Int(first + orderSession.pointee.session.ops.pointee.turn(&orderSession.pointee.session, now))
+    }
+
+    func start(_ now: UInt64) throws {
+        marketSession.pointee.session.ops.pointee.start(&marketSession.pointee.session, now)
+        orderSession.pointee.session.ops.pointee.start(&orderSession.pointee.session, now)
+        try agent.start(now)
+    }
+
+    /// When a session or the agent has something to do without news.
+    var due: UInt64 {
+        let first = marketSession.pointee.session.ops.pointee.deadline(&marketSession.pointee.session)
+        let second = orderSession.pointee.session.ops.pointee.deadline(&orderSession.pointee.session)
+        return min(first, second, agent.nextDue ?? .max)
+    }
+
+    func book(_ index: Int) -> UnsafeMutablePointer<apus_market_book>? { apus_market_at(market, UInt16(index)) }
+}
+
+/// The feed of a life: the sessions' turns are taken by the life itself.
+final class SimulatedFeed: FeedSource {
+    let view: UnsafeMutablePointer<apus_public>
+    init(_ view: UnsafeMutablePointer<apus_public>) { self.view = view }
+    func turn(_ now: UInt64) -> Int { 0 }
+}
+
+final class SimulatedSink: OrderSink {
+    let queues: UnsafeMutablePointer<apus_private>
+    init(_ queues: UnsafeMutablePointer<apus_private>) { self.queues = queues }
+}
+
+/// A call into C that must not fail while a life is made.
+struct SetUpError: Error, CustomStringConvertible {
+    let description: String
+}
+
+func check(_ result: Int32, _ what: String) throws {
+    if result < 0 { throw SetUpError(description: "\(what) says \(result)") }
+}

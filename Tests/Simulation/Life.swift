@@ -1,0 +1,275 @@
+import Apus
+import ApusEngine
+import ApusVenue
+import CApusProtocol
+import CApusRing
+
+/// A deliberate mistake, to see that the simulation notices.
+enum Sabotage: String, Sendable, CaseIterable {
+    case none
+    /// A level of the engine's book changes behind everybody's back.
+    case wrongLevel
+    /// A depth message disappears and the next one claims to follow the one before.
+    case hiddenGap
+    /// An order goes out that nobody approved.
+    case strangeOrder
+    /// A fill that never was is reported.
+    case inventedFill
+}
+
+/// One life from one seed: the engine's sessions and decision agent, the venue's core, and a network between them that loses,
+/// delays, cuts and refuses. One thread, no clock: the same seed lives the same life.
+final class Life {
+    let character: Character
+    let sabotage: Sabotage
+    let ledger = Ledger()
+    let engine: EngineSide
+    let venue: Venue
+    let truth: Truth
+    var events = EventQueue<NetworkEvent>()
+    var pipes: [Pipe?] = [nil, nil, nil, nil]
+    var pipesByVenue: [Int: Pipe] = [:]
+    var network: Dice
+    var now: UInt64 = 10 * second
+    let venueOffset: Int64
+    var faultsOn = true
+    var refusesUntil: UInt64 = 0
+    var enginePausedUntil: UInt64 = 0
+    var agentPausedUntil: UInt64 = 0
+    var nextEngine: UInt64 = 0
+    var digest = BookFingerprint.seed
+    var hiddenGap = HiddenGap()
+    var isSabotaged = false
+    var checkedUpdates: [UInt64] = [0, 0]
+    var states: [UInt8] = [0, 0]
+    var counts = LifeCounts()
+
+    init(seed: UInt64, sabotage: Sabotage = .none) throws {
+        var character = Character(seed: seed)
+        if sabotage != .none { character.calm() }
+        self.character = character
+        self.sabotage = sabotage
+        network = Dice(seed: seed, part: 3)
+        let wallOffset: Int64 = 1_700_000_000_000_000_000
+        venueOffset = wallOffset + character.clockSkew
+        var configuration = VenueConfiguration(
+            symbols: [try Self.small(.btcusdt()), try Self.small(.ethusdt())],
+            accounts: [
+                AccountConfiguration(apiKey: EngineSide.apiKey, secret: EngineSide.secret, balance: 100_000_000_000_000_000)
+            ],
+            seed: seed,
+            speed: MarketSpeed(actionsPerSecond: character.actionsPerSecond, depthInterval: Int64(character.depthInterval)))
+        configuration.faults = FaultPlan(rates: character.rates)
+        configuration.heartbeat.interval = Int64(second)
+        configuration.heartbeat.timeout = Int64(3 * second)
+        configuration.heartbeat.connectionLifetime = Int64(15 * second)
+        venue = try Venue(configuration, now: Int64(now) + venueOffset)
+        truth = Truth(venue)
+        let ledger = self.ledger
+        let pause = character.traderPause
+        engine = try EngineSide(character, wallOffset: wallOffset) {
+            RandomTrader(ledger: ledger, dice: Dice(seed: seed, part: 4), pause: pause)
+        }
+    }
+
+    /// A book of a hundred levels is enough to be wrong in.
+    private static func small(_ symbol: SymbolConfiguration) throws -> SymbolConfiguration {
+        var symbol = symbol
+        symbol.farLevels = 10
+        return symbol
+    }
+
+    // MARK: Living
+
+    /// Lives to the end and says what was wrong.
+    func live() throws -> Verdict {
+        try engine.start(now)
+        planFault()
+        run(until: now + character.length)
+        faultsOn = false
+        counts.venueFaults = venue.stopFaults().count
+        run(until: now + second)
+        ledger.isQuiet = true
+        run(until: now + second)
+        venue.quieten()
+        settle()
+        return Verdict(
+            seed: character.seed, problems: ledger.problems, digest: digest, counts: counts, summary: engine.agent.summary)
+    }
+
+    /// Waits until engine and venue agree, and looks once more later: agreement must last.
+    private func settle() {
+        let patience = now + 90 * second
+        while now < patience {
+            run(until: now + 250 * millisecond)
+            if !differences().isEmpty { continue }
+            run(until: now + 3 * second)
+            if differences().isEmpty { return }
+        }
+        for difference in differences() { ledger.problem("after settling: \(difference)") }
+    }
+
+    func run(until end: UInt64) {
+        while true {
+            let venueDue = venue.nextDeadline.map { UInt64(max($0 - venueOffset, 0)) } ?? .max
+            let next = min(venueDue, events.earliest, max(nextEngine, enginePausedUntil))
+            guard next <= end else { break }
+            now = max(now, next)
+            ledger.now = now
+            if venueDue <= now {
+                venue.advance(to: wall)
+                afterVenue()
+            }
+            var isDirty = nextEngine <= now
+            while let event = events.take(until: now) { isDirty = handle(event) || isDirty }
+            if isDirty { runEngine() }
+        }
+        now = max(now, end)
+    }
+
+    var wall: VenueTime { Int64(now) + venueOffset }
+
+    // MARK: The engine's machine
+
+    private func runEngine() {
+        guard now >= enginePausedUntil else {
+            nextEngine = enginePausedUntil
+            return
+        }
+        var work = 0
+        var rounds = 0
+        repeat {
+            work = serveChannels() + engine.hotTurn(now)
+            checkPublished()
+            work += serveChannels()
+            if now >= agentPausedUntil { work += engine.agent.turn(now) }
+            sabotageEngine()
+            rounds += 1
+        } while work > 0 && rounds < 64
+        counts.turns += rounds
+        let due = engine.due
+        nextEngine = due > now ? due : max(agentPausedUntil, now + 500 * microsecond)
+    }
+
+    private func serveChannels() -> Int {
+        var work = 0
+        for index in engine.channels.indices { work += serve(index) }
+        return work
+    }
+
+    /// What a shell does with a channel.
+    private func serve(_ index: Int) -> Int {
+        let channel = engine.channels[index]
+        if channel.pointee.want == UInt8(APUS_WANT_OPEN) && channel.pointee.state == UInt8(APUS_CHANNEL_CLOSED) {
+            open(index)
+            return 1
+        }
+        if channel.pointee.want == UInt8(APUS_WANT_CLOSE) && channel.pointee.state != UInt8(APUS_CHANNEL_CLOSED) {
+            if channel.pointee.state == UInt8(APUS_CHANNEL_OPEN), let pipe = pipes[index] { _ = write(channel, pipe) }
+            leave(index)
+            apus_channel_closed(channel, UInt8(APUS_CLOSED_ASKED), 0)
+            return 1
+        }
+        guard channel.pointee.state == UInt8(APUS_CHANNEL_OPEN), let pipe = pipes[index] else { return 0 }
+        return write(channel, pipe) + read(channel, pipe)
+    }
+
+    private func write(_ channel: UnsafeMutablePointer<apus_channel>, _ pipe: Pipe) -> Int {
+        var at: UnsafePointer<UInt8>?
+        let pending = apus_channel_pending(channel, &at)
+        var count = min(pending, 65_536 - pipe.inFlight)
+        guard count > 0, let at else { return 0 }
+        if network.once(in: character.cutOnce * 4) { count = 1 + network.below(count) }
+        let bytes = Array(UnsafeBufferPointer(start: at, count: count))
+        apus_channel_sent(channel, count, now)
+        sendUp(pipe, bytes)
+        return 1
+    }
+
+    private func read(_ channel: UnsafeMutablePointer<apus_channel>, _ pipe: Pipe) -> Int {
+        if channel.pointee.paused { return 0 }
+        let available = pipe.inbox.count - pipe.inboxRead
+        if available > 0 {
+            var at: UnsafeMutablePointer<UInt8>?
+            let count = min(available, apus_channel_space(channel, &at))
+            guard count > 0, let at else { return 0 }
+            pipe.inbox.withUnsafeBufferPointer { at.update(from: $0.baseAddress! + pipe.inboxRead, count: count) }
+            pipe.inboxRead += count
+            if pipe.inboxRead == pipe.inbox.count {
+                pipe.inbox.removeAll(keepingCapacity: true)
+                pipe.inboxRead = 0
+            }
+            apus_channel_received(channel, count, now, 0)
+            return 1
+        }
+        guard pipe.endSeen else { return 0 }
+        pipes[pipe.channel] = nil
+        pipe.isLeft = true
+        apus_channel_closed(channel, pipe.endReason, pipe.endReason == UInt8(APUS_CLOSED_IO) ? 104 : 0)
+        return 1
+    }
+
+    // MARK: Sabotage
+
+    private func sabotageEngine() {
+        guard !isSabotaged, now > 13 * second else { return }
+        switch sabotage {
+        case .wrongLevel:
+            guard let book = engine.book(0), book.pointee.state == UInt8(APUS_STATE_LIVE.rawValue) else { return }
+            let deep = apus_book_best_level(&book.pointee.book, UInt32(APUS_SIDE_BID)).price - 7_000
+            if apus_book_set(&book.pointee.book, UInt32(APUS_SIDE_BID), deep, 123) >= 0 { isSabotaged = true }
+        case .strangeOrder:
+            guard let order = strangeOrder() else { return }
+            isSabotaged = withUnsafePointer(to: order) { apus_order_push(engine.queues.pointee.orders, $0) == 0 }
+        case .inventedFill:
+            guard let id = ledger.placed.last, let order = engine.agent.context.order(OrderID(id)), order.isOpen,
+                order.remaining.units > 1
+            else { return }
+            var report = apus_report()
+            report.client_id = id
+            report.kind = UInt8(APUS_REPORT_FILL.rawValue)
+            report.price = order.price.units
+            report.quantity = 1
+            report.cumulative = order.filled.units + 1
+            report.trade_id = 99
+            isSabotaged = withUnsafePointer(to: report) { apus_report_push(engine.queues.pointee.reports, $0) == 0 }
+        default: break
+        }
+    }
+
+    private func strangeOrder() -> apus_order? {
+        guard let book = engine.book(0), book.pointee.state == UInt8(APUS_STATE_LIVE.rawValue) else { return nil }
+        guard engine.orderSession.pointee.user_link.state == UInt8(APUS_LINK_OPEN) else { return nil }
+        var order = apus_order()
+        order.client_id = 0x7777
+        order.action = UInt8(APUS_ORDER_PLACE.rawValue)
+        order.price = apus_book_best_level(&book.pointee.book, UInt32(APUS_SIDE_BID)).price - 1000
+        order.quantity = 5
+        order.band_high = .max
+        order.decided_ns = now
+        return order
+    }
+}
+
+/// How much has happened in a life: a simulation in which nothing happens proves nothing.
+struct LifeCounts: Sendable, Equatable {
+    var turns = 0
+    var booksChecked = 0
+    var touchesChecked = 0
+    var venueFaults = 0
+    var networkFaults = 0
+    var connections = 0
+    var bytes = 0
+}
+
+/// What came of a life.
+struct Verdict: Sendable {
+    var seed: UInt64
+    var problems: [String]
+    var digest: UInt64
+    var counts: LifeCounts
+    var summary: EngineSummary
+
+    /// How to live this life again.
+    var command: String { "APUS_SIMULATION_SEED=\(seed) swift test --filter SimulationTests" }
+}
