@@ -6,6 +6,7 @@
 #include "wire_internal.h"
 
 #include <errno.h>
+#include <string.h>
 
 static void set_life(apus_wire* wire, uint32_t life) {
     __atomic_store_n(&wire->life, life, __ATOMIC_RELEASE);
@@ -18,9 +19,17 @@ static uint32_t read_channels(apus_wire* wire, connection* first, uint32_t count
     for (uint32_t i = 0; i < count; i++) {
         transport* t = first[i].transport;
         if (!t || t->phase != PHASE_OPEN) continue;
-        if (!wire->polled || t->ready) work += wire_read(wire, &first[i], t);
+        if (wire->direct || t->ready) work += wire_read(wire, &first[i], t);
     }
     return work;
+}
+
+static uint32_t await(connection* c, transport* t) {
+    int result = wire_await(c, t);
+    if (result == 0) return 0;
+    wire_set_error(c, "cannot watch a connection: %s", strerror(-result));
+    wire_close(c, APUS_CLOSED_IO, -result);
+    return 1;
 }
 
 // Does what the session wants of its channels.
@@ -35,14 +44,14 @@ static uint32_t serve_channels(apus_wire* wire, connection* first, uint32_t coun
                 work++;
             } else if (channel->want == APUS_WANT_CLOSE && channel->state != APUS_CHANNEL_CLOSED) {
                 if (channel->state == APUS_CHANNEL_OPEN) wire_farewell(c, c->transport);
-                wire_close(wire, c, APUS_CLOSED_ASKED, 0);
+                wire_close(c, APUS_CLOSED_ASKED, 0);
                 work++;
             }
         }
         transport* t = c->transport;
         if (!t || t->phase != PHASE_OPEN) continue;
         if (channel->tx.start < channel->tx.end) work += wire_write(wire, c, t);
-        if (wire->polled && c->transport) wire_update_watch(c, c->transport);
+        if (c->transport) work += await(c, c->transport);
     }
     return work;
 }
@@ -75,7 +84,7 @@ static void close_everything(apus_wire* wire) {
             continue;
         }
         if (c->channel->state == APUS_CHANNEL_OPEN) wire_farewell(c, c->transport);
-        wire_close(wire, c, APUS_CLOSED_ASKED, 0);
+        wire_close(c, APUS_CLOSED_ASKED, 0);
     }
 }
 
@@ -160,7 +169,9 @@ uint32_t apus_wire_turn(apus_wire* wire) {
     uint32_t work = 0;
     if (wire->life == LIFE_NEW) start_sessions(wire, now);
     if (now >= wire->house_ns) keep_house(wire, now);
-    if (wire->loop_users > 0 && (wire->polled || now >= wire->loop_ns)) wire_run_loop(wire);
+    if (wire->loop_users > 0 && now >= wire->loop_ns) wire_run_loop(wire, now);
+    wire->direct = wire->open_count <= APUS_WIRE_DIRECT_MAX && wire->idle != APUS_IDLE_PARK;
+    if (!wire->direct) wire_poll(wire);
     if (wire->has_rings) work += take_commands(wire, now);
     work += look_at_stop(wire, now);
     for (uint32_t i = 0; i < wire->session_count; i++)

@@ -36,7 +36,7 @@ typedef struct transport transport;
 
 enum { PHASE_RESOLVING, PHASE_CONNECTING, PHASE_HANDSHAKING, PHASE_OPEN };
 
-// A socket under libuv's eyes. Lives until libuv has let go of it, which is after the socket is closed.
+// A socket on its way under libuv's eyes. Lives until libuv has let go of it, which is after the socket is closed.
 typedef struct watch {
     uv_poll_t poll; // first: libuv's pointer is ours
     apus_wire* wire;
@@ -62,9 +62,10 @@ struct transport {
     int fd;
     uint8_t phase;
     bool busy;
-    bool ready;      // POLLED: the loop says that there is something to read
-    bool stream_end; // TLS: the kernel has given its last byte
-    bool self_read;  // the BIO reads the socket by itself (handshake)
+    bool ready;       // there may be something to read
+    bool stream_end;  // TLS: the kernel has given its last byte
+    uint32_t watched; // OPEN: the events that the epoll waits for
+    bool self_read;   // the BIO reads the socket by itself (handshake)
     bool resumed;
     bool has_control; // receive stamps are on
 
@@ -128,9 +129,9 @@ struct apus_wire {
     uint32_t session_count;
     uint32_t connection_count;
     uint32_t open_count;
-    bool polled;    // sockets are watched by the loop, not read without asking
-    bool just_ran;  // the loop has run since the last turn
-    bool has_rings; //
+    int epoll;   // of the open connections
+    bool direct; // few connections: read without asking
+    bool has_rings;
     uint8_t idle;
     uint32_t max_reads;
     uint32_t life; // LIFE_..., read by any thread
@@ -150,6 +151,7 @@ struct apus_wire {
     uv_loop_t loop;
     uv_timer_t timer;
     uv_async_t async;
+    uv_poll_t sockets; // the epoll, for a sleep
     SSL_CTX* tls;
     uint32_t ticket_turn;
     ticket_entry tickets[APUS_CONNECTIONS_MAX];
@@ -172,7 +174,7 @@ static inline uint64_t wire_now(const apus_wire* wire) {
 // Begins to perform want == OPEN.
 void wire_open(apus_wire* wire, connection* c);
 // Ends the connection, whatever it is doing: reports to the channel, lets the transport go.
-void wire_close(apus_wire* wire, connection* c, uint8_t reason, int32_t error);
+void wire_close(connection* c, uint8_t reason, int32_t error);
 // The transport can carry the channel's bytes.
 void wire_opened(transport* t);
 // Time-outs of transports that are not open.
@@ -182,8 +184,6 @@ uint64_t wire_open_next_deadline(const apus_wire* wire);
 // Watches the transport's socket for `events` (of uv_poll_event); 0 stops. Returns 0 or libuv's error.
 int wire_watch(transport* t, int events);
 void wire_unwatch(transport* t);
-// Chooses between reading without asking and watching, after open_count has changed.
-void wire_choose_polling(apus_wire* wire);
 // Frees what a finished job has left over.
 void wire_transport_idle(transport* t);
 void wire_set_error(connection* c, const char* format, ...) __attribute__((format(printf, 2, 3)));
@@ -213,12 +213,15 @@ int wire_bio_create(void);
 // Take what is there, at most the configured reads; return how much was done.
 uint32_t wire_read(apus_wire* wire, connection* c, transport* t);
 uint32_t wire_write(apus_wire* wire, connection* c, transport* t);
-// Tells the loop what an open transport waits for. Only while polled.
-void wire_update_watch(const connection* c, transport* t);
+// Marks the transports that have something to read. One system call.
+void wire_poll(apus_wire* wire);
+// Tells the epoll what an open connection waits for, where that has changed. Returns 0 or a negative errno.
+int wire_await(connection* c, transport* t);
 // Sends what tx holds and TLS's goodbye, once, without waiting.
 void wire_farewell(connection* c, transport* t);
 
 // wire_run.c
-void wire_run_loop(apus_wire* wire);
+// Lets libuv do what is there, without waiting.
+void wire_run_loop(apus_wire* wire, uint64_t now_ns);
 
 #endif

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <openssl/err.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 static bool has_room(const apus_channel* channel) {
     return !channel->paused && apus_buffer_used(&channel->rx) < channel->rx.capacity;
@@ -14,14 +15,14 @@ static bool is_reset(int error) {
     return error == EPIPE || error == ECONNRESET;
 }
 
-static void io_failed(apus_wire* wire, connection* c, const char* what, int error) {
+static void io_failed(connection* c, const char* what, int error) {
     wire_set_error(c, "%s failed: %s", what, strerror(error));
-    wire_close(wire, c, APUS_CLOSED_IO, error);
+    wire_close(c, APUS_CLOSED_IO, error);
 }
 
-static void ended(apus_wire* wire, connection* c) {
+static void ended(connection* c) {
     wire_set_error(c, "the peer closed the connection");
-    wire_close(wire, c, APUS_CLOSED_PEER, 0);
+    wire_close(c, APUS_CLOSED_PEER, 0);
 }
 
 // MARK: plain sockets
@@ -41,11 +42,11 @@ static uint32_t read_plain(apus_wire* wire, connection* c, transport* t) {
     }
     t->ready = false;
     if (r.count == 0)
-        ended(wire, c);
+        ended(c);
     else if (r.error == EAGAIN)
         return 0;
     else
-        io_failed(wire, c, "reading", r.error);
+        io_failed(c, "reading", r.error);
     return 1;
 }
 
@@ -62,22 +63,22 @@ static uint32_t write_plain(apus_wire* wire, connection* c, transport* t) {
     int error = errno;
     // What the peer said before it hung up is still worth reading: its close frame is in there.
     if (is_reset(error) && !channel->paused && (!has_room(channel) || read_plain(wire, c, t) > 0)) return 1;
-    if (c->transport) io_failed(wire, c, "writing", error);
+    if (c->transport) io_failed(c, "writing", error);
     return 1;
 }
 
 // MARK: TLS
 
 // OpenSSL has failed for good.
-static void tls_failed(apus_wire* wire, connection* c, transport* t, unsigned long queue) {
+static void tls_failed(connection* c, transport* t, unsigned long queue) {
     char text[APUS_WIRE_ERROR_BYTES];
     if (t->io_error != 0) {
-        io_failed(wire, c, "a TLS connection's socket", t->io_error);
+        io_failed(c, "a TLS connection's socket", t->io_error);
         return;
     }
     int32_t error = wire_tls_verdict(t, queue, text, sizeof text);
     wire_set_error(c, "TLS: %s", text);
-    wire_close(wire, c, error == APUS_TLS_TRUNCATED ? APUS_CLOSED_PEER : APUS_CLOSED_TLS, error);
+    wire_close(c, error == APUS_TLS_TRUNCATED ? APUS_CLOSED_PEER : APUS_CLOSED_TLS, error);
 }
 
 // Takes records out of the cipher buffer. Returns how many.
@@ -100,9 +101,9 @@ static uint32_t take_records(apus_wire* wire, connection* c, transport* t, uint3
         int why = SSL_get_error(t->ssl, count);
         if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) return taken;
         if (why == SSL_ERROR_ZERO_RETURN)
-            ended(wire, c);
+            ended(c);
         else
-            tls_failed(wire, c, t, ERR_peek_error());
+            tls_failed(c, t, ERR_peek_error());
         return taken + 1;
     }
     t->ready = true; // there is more than was taken
@@ -115,7 +116,7 @@ static uint32_t read_tls(apus_wire* wire, connection* c, transport* t) {
         t->ready = r.count == (ssize_t)CIPHER_BYTES;
         if (r.count < 0) {
             if (r.error == EAGAIN) return 0;
-            io_failed(wire, c, "reading", r.error);
+            io_failed(c, "reading", r.error);
             return 1;
         }
         if (r.count == 0) t->stream_end = true;
@@ -143,7 +144,7 @@ static uint32_t write_tls(apus_wire* wire, connection* c, transport* t) {
         if (is_reset(error) && !channel->paused && (!has_room(channel) || read_tls(wire, c, t) > 0)) return written + 1;
         if (c->transport) {
             t->io_error = error;
-            tls_failed(wire, c, t, queue);
+            tls_failed(c, t, queue);
         }
         return written + 1;
     }
@@ -161,11 +162,31 @@ uint32_t wire_write(apus_wire* wire, connection* c, transport* t) {
     return t->ssl ? write_tls(wire, c, t) : write_plain(wire, c, t);
 }
 
-void wire_update_watch(const connection* c, transport* t) {
-    int events = 0;
-    if (has_room(c->channel)) events |= UV_READABLE;
-    if (c->channel->tx.start < c->channel->tx.end) events |= UV_WRITABLE;
-    if (wire_watch(t, events) != 0) t->ready = true; // without a watch it is read without asking
+// MARK: readiness
+
+void wire_poll(apus_wire* wire) {
+    struct epoll_event events[APUS_CONNECTIONS_MAX];
+    int count = epoll_wait(wire->epoll, events, APUS_CONNECTIONS_MAX, 0);
+    for (int i = 0; i < count; i++) {
+        transport* t = events[i].data.ptr;
+        // An error or a hang-up counts as readable: the read tells what it is.
+        if (events[i].events & ~(uint32_t)EPOLLOUT) t->ready = true;
+    }
+}
+
+int wire_await(connection* c, transport* t) {
+    uint32_t wanted = 0;
+    if (!t->wire->direct) {
+        if (has_room(c->channel)) wanted |= EPOLLIN;
+        if (c->channel->tx.start < c->channel->tx.end) wanted |= EPOLLOUT;
+    }
+    if (wanted == t->watched) return 0;
+    // A socket that nothing is wanted of is taken out, because its hang-up would be reported again and again.
+    int change = wanted == 0 ? EPOLL_CTL_DEL : t->watched == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+    struct epoll_event event = {.events = wanted, .data.ptr = t};
+    if (epoll_ctl(t->wire->epoll, change, t->fd, &event) != 0) return -errno;
+    t->watched = wanted;
+    return 0;
 }
 
 void wire_farewell(connection* c, transport* t) {

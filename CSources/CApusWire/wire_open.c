@@ -51,6 +51,7 @@ static void watch_closed(uv_handle_t* handle) {
 static void connect_ready(transport* t, int status);
 
 static void watch_ready(uv_poll_t* poll, int status, int events) {
+    (void)events;
     watch* w = (watch*)(void*)poll;
     transport* t = w->owner;
     if (!t || !t->owner) return;
@@ -60,10 +61,6 @@ static void watch_ready(uv_poll_t* poll, int status, int events) {
         break;
     case PHASE_HANDSHAKING:
         wire_tls_continue(t);
-        break;
-    case PHASE_OPEN:
-        // An error or a hang-up counts as readable: the read tells what it is.
-        if (status < 0 || (events & UV_READABLE)) t->ready = true;
         break;
     default:
         break;
@@ -131,22 +128,20 @@ void wire_transport_idle(transport* t) {
     if (!t->owner && !t->busy) free_transport(t);
 }
 
-void wire_close(apus_wire* wire, connection* c, uint8_t reason, int32_t error) {
+void wire_close(connection* c, uint8_t reason, int32_t error) {
     transport* t = c->transport;
     c->transport = NULL;
     if (reason == APUS_CLOSED_ASKED) wire_set_error(c, "%s", "");
     apus_channel_closed(c->channel, reason, error);
     if (!t) return;
-    bool was_open = t->phase == PHASE_OPEN;
     t->owner = NULL;
     if (t->busy && t->phase == PHASE_RESOLVING) uv_cancel((uv_req_t*)(void*)&t->resolve);
     if (t->busy && t->phase == PHASE_HANDSHAKING) uv_cancel((uv_req_t*)(void*)&t->job);
     wire_transport_idle(t);
-    if (was_open) wire_choose_polling(wire);
 }
 
 static void fail(transport* t, uint8_t reason, int32_t error) {
-    wire_close(t->wire, t->owner, reason, error);
+    wire_close(t->owner, reason, error);
 }
 
 // MARK: connecting
@@ -319,7 +314,7 @@ void wire_open(apus_wire* wire, connection* c) {
     c->transport = t;
     if (!t) {
         wire_set_error(c, "no memory for a connection");
-        wire_close(wire, c, APUS_CLOSED_CONNECT, ENOMEM);
+        wire_close(c, APUS_CLOSED_CONNECT, ENOMEM);
         return;
     }
     t->began_ns = t->step_ns = wire_now(wire);
@@ -337,29 +332,18 @@ void wire_open(apus_wire* wire, connection* c) {
 
 void wire_opened(transport* t) {
     apus_wire* wire = t->wire;
+    wire_unwatch(t);
+    int result = wire_await(t->owner, t);
+    if (result != 0) {
+        wire_set_error(t->owner, "cannot watch a connection: %s", strerror(-result));
+        fail(t, APUS_CLOSED_CONNECT, -result);
+        return;
+    }
     t->phase = PHASE_OPEN;
     t->ready = true;
     wire->loop_users--;
     wire->open_count++;
-    wire_unwatch(t);
-    wire_choose_polling(wire);
-    if (wire->polled) wire_update_watch(t->owner, t);
     apus_channel_opened(t->owner->channel, wire_now(wire));
-}
-
-void wire_choose_polling(apus_wire* wire) {
-    bool polled = wire->idle == APUS_IDLE_PARK || wire->open_count > APUS_WIRE_DIRECT_MAX;
-    if (polled == wire->polled) return;
-    wire->polled = polled;
-    for (transport* t = wire->transports; t; t = t->next) {
-        if (t->phase != PHASE_OPEN || !t->owner) continue;
-        // What came in before it was watched is not forgotten: the first read asks.
-        t->ready = true;
-        if (polled)
-            wire_update_watch(t->owner, t);
-        else
-            wire_unwatch(t);
-    }
 }
 
 // MARK: time-outs

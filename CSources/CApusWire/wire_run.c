@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 void apus_wire_config_default(apus_wire_config* config) {
     *config = (apus_wire_config){
@@ -35,6 +37,12 @@ static void async_woke(uv_async_t* async) {
     (void)async;
 }
 
+static void sockets_ready(uv_poll_t* poll, int status, int events) {
+    (void)poll;
+    (void)status;
+    (void)events;
+}
+
 static void timer_rang(uv_timer_t* timer) {
     (void)timer;
 }
@@ -48,25 +56,40 @@ static int start_pool(uv_loop_t* loop) {
     return result;
 }
 
-static int make_loop(apus_wire* wire) {
-    int result = uv_loop_init(&wire->loop);
+// The epoll of the open connections is itself watched by the loop, so that a sleep ends when one of them has something.
+static int make_handles(apus_wire* wire) {
+    int result = uv_async_init(&wire->loop, &wire->async, async_woke);
     if (result != 0) return result;
-    result = start_pool(&wire->loop);
-    if (result == 0) result = uv_async_init(&wire->loop, &wire->async, async_woke);
-    if (result != 0) {
-        uv_loop_close(&wire->loop);
-        return result;
-    }
     uv_timer_init(&wire->loop, &wire->timer);
-    return 0;
+    result = uv_poll_init(&wire->loop, &wire->sockets, wire->epoll);
+    if (result == 0) return uv_poll_start(&wire->sockets, UV_READABLE, sockets_ready);
+    uv_close((uv_handle_t*)(void*)&wire->async, NULL);
+    uv_close((uv_handle_t*)(void*)&wire->timer, NULL);
+    uv_run(&wire->loop, UV_RUN_DEFAULT);
+    return result;
+}
+
+static int make_loop(apus_wire* wire) {
+    wire->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (wire->epoll < 0) return -errno;
+    int result = uv_loop_init(&wire->loop);
+    if (result == 0) {
+        result = start_pool(&wire->loop);
+        if (result == 0) result = make_handles(wire);
+        if (result != 0) uv_loop_close(&wire->loop);
+    }
+    if (result != 0) close(wire->epoll);
+    return result;
 }
 
 static void close_loop(apus_wire* wire) {
+    uv_close((uv_handle_t*)(void*)&wire->sockets, NULL);
     uv_close((uv_handle_t*)(void*)&wire->timer, NULL);
     uv_close((uv_handle_t*)(void*)&wire->async, NULL);
     // Ends when the last watch, job and lookup has ended.
     uv_run(&wire->loop, UV_RUN_DEFAULT);
     uv_loop_close(&wire->loop);
+    close(wire->epoll);
 }
 
 int apus_wire_create(apus_wire** out, const apus_wire_config* config, apus_public* view, apus_private* rings) {
@@ -78,7 +101,6 @@ int apus_wire_create(apus_wire** out, const apus_wire_config* config, apus_publi
     wire->config = *config;
     wire->idle = config->idle;
     wire->max_reads = config->max_reads;
-    wire->polled = config->idle == APUS_IDLE_PARK;
     if (view) {
         wire->header = view->header;
         wire->counters = view->counters;
@@ -120,12 +142,9 @@ const apus_clock* apus_wire_clock(const apus_wire* wire) {
 
 // MARK: sleeping and waking
 
-void wire_run_loop(apus_wire* wire) {
-    wire->loop_ns = wire_now(wire) + LOOP_INTERVAL_NS;
-    if (wire->just_ran)
-        wire->just_ran = false;
-    else
-        uv_run(&wire->loop, UV_RUN_NOWAIT);
+void wire_run_loop(apus_wire* wire, uint64_t now_ns) {
+    wire->loop_ns = now_ns + LOOP_INTERVAL_NS;
+    uv_run(&wire->loop, UV_RUN_NOWAIT);
 }
 
 static uint64_t next_deadline(const apus_wire* wire) {
@@ -149,7 +168,6 @@ static void sleep_until(apus_wire* wire, uint64_t deadline_ns) {
     uv_timer_start(&wire->timer, timer_rang, (deadline_ns - now + 999999) / 1000000, 0);
     uv_run(&wire->loop, UV_RUN_ONCE);
     uv_timer_stop(&wire->timer);
-    wire->just_ran = true;
     // Time-outs that ended the sleep are looked at in the next turn, not a millisecond later.
     wire->house_ns = 0;
 }

@@ -200,7 +200,7 @@ static void handshake_failed(transport* t) {
     else
         error = wire_tls_verdict(t, t->handshake_queue, text, sizeof text);
     wire_set_error(t->owner, "TLS with %.64s port %u: %s", t->endpoint.host, t->endpoint.port, text);
-    wire_close(t->wire, t->owner, APUS_CLOSED_TLS, error);
+    wire_close(t->owner, APUS_CLOSED_TLS, error);
 }
 
 static void handshake_finished(transport* t) {

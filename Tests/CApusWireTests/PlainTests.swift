@@ -167,17 +167,16 @@ import WirePeer
         #expect(peer_accepted(peer.server) == 20)
     }
 
-    /// More connections than are read without asking, so that the loop watches them.
+    /// Many are watched by an epoll, few are read without asking: both, and the way from one to the other and back.
     @Test(arguments: [false, true]) func manyConnectionsAtOnce(tls: Bool) throws {
         let peer = try Peer(PEER_ECHO, certificate: tls ? "good" : nil)
-        let count = APUS_WIRE_DIRECT_MAX + 7
+        let count: UInt32 = 15
         let rig = try Rig(channels: count, authority: Certificates.shared.authority)
         for index in 0..<count {
             rig.open(index, port: peer.port, tls: tls)
             probe_ping(rig.probe, index, 200)
         }
         try rig.turn("all are answered") { (0..<count).allSatisfy { probe_pongs(rig.probe, $0) == 200 } }
-        // Down to few again: what is read without asking must go on.
         for index in 2..<count { probe_close(rig.probe, index) }
         try rig.turn("most are closed") { (2..<count).allSatisfy { rig.hasEnded($0) } }
         for index in 0..<UInt32(2) { probe_ping(rig.probe, index, 100) }

@@ -7,11 +7,13 @@
 //                    │   write tx, open and close as wanted       │
 //                    └─ every now and then: libuv, time-outs, clock, heartbeat ─┘
 //
-// How sockets are polled. With up to APUS_WIRE_DIRECT_MAX open connections a turn reads each socket without asking first
-// (one system call, whether there is something or not); libuv then only carries what is not steady: names, connects, TLS
-// handshakes. With more connections, and always when parked, the sockets are watched by libuv (uv_poll) and only ready
-// ones are read. The reads themselves are recvmsg in both cases, for the kernel's stamps: a plain socket straight into rx,
-// TLS into a buffer of records from which OpenSSL decrypts into rx.
+// How sockets are polled. Up to APUS_WIRE_DIRECT_MAX open connections are read in each turn without asking whether there is
+// something. More, and those of a parked shell, are in an epoll that is asked once a turn, without waiting, and only ready
+// ones are read. Measured: a recvmsg that finds nothing takes 510 ns, asking the epoll 140 ns whatever the number, but a
+// message that comes through the epoll is 0.6 µs later than one that is read directly.
+// Everything that is not steady is libuv's: names, connects, TLS handshakes, and a parked shell's sleep, for which the loop
+// watches the epoll. The reads are recvmsg, for the kernel's stamps: a plain socket straight into rx, TLS into a buffer of
+// records from which OpenSSL decrypts into rx.
 //
 // A TLS handshake costs from 0.3 to 2 ms of processor time. Its steps run on libuv's thread pool, the waiting between them
 // in the loop, so the other connections are served meanwhile and a silent peer occupies no thread.
@@ -32,8 +34,8 @@
 
 typedef struct apus_wire apus_wire;
 
-// Open connections that are read without asking first whether they are readable.
-#define APUS_WIRE_DIRECT_MAX 8u
+// Open connections that are read without asking first.
+#define APUS_WIRE_DIRECT_MAX 2u
 // Longest error text, with its zero.
 #define APUS_WIRE_ERROR_BYTES 256u
 
