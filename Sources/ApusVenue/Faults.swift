@@ -141,6 +141,13 @@ package struct FaultRecord: Sendable, Equatable {
     package var stream: String?
 }
 
+/// An answer that a fault holds back.
+struct DelayedAnswer {
+    var time: VenueTime
+    var connection: Connection
+    var bytes: [UInt8]
+}
+
 /// What faults have done to one connection.
 struct ConnectionFault {
     var frozenUntil: VenueTime = .min

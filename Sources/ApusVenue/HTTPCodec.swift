@@ -1,3 +1,9 @@
+/// A name with its value: a header, a parameter.
+struct NamedText: Equatable {
+    var name: String
+    var value: String
+}
+
 /// A request as it came.
 struct HTTPRequest: Equatable {
     var method: String
@@ -6,7 +12,7 @@ struct HTTPRequest: Equatable {
     /// After the question mark, as it was sent: signatures are over these bytes.
     var query: String
     /// Names in lower case.
-    var headers: [(name: String, value: String)]
+    var headers: [NamedText]
     var body: [UInt8]
 
     func header(_ name: String) -> String? { headers.first { $0.name == name }?.value }
@@ -18,11 +24,6 @@ struct HTTPRequest: Equatable {
     }
 
     var wantsClose: Bool { header("connection", contains: "close") }
-
-    static func == (left: HTTPRequest, right: HTTPRequest) -> Bool {
-        left.method == right.method && left.path == right.path && left.query == right.query && left.body == right.body
-            && left.headers.elementsEqual(right.headers) { $0 == $1 }
-    }
 }
 
 private func trimmed(_ text: Substring) -> String {
@@ -87,12 +88,13 @@ struct HTTPCodec {
             throw HTTPError(status: 400, reason: "the request line is not HTTP/1.1")
         }
         let target = parts[1].split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
-        var headers: [(name: String, value: String)] = []
+        var headers: [NamedText] = []
         for line in lines.dropFirst() {
             guard let colon = line.firstIndex(of: ":"), colon > line.startIndex else {
                 throw HTTPError(status: 400, reason: "a header has no name")
             }
-            headers.append((line[..<colon].lowercased(), trimmed(line[line.index(after: colon)...])))
+            headers.append(
+                NamedText(name: line[..<colon].lowercased(), value: trimmed(line[line.index(after: colon)...])))
         }
         return HTTPRequest(
             method: String(parts[0]), path: String(target[0]), query: target.count > 1 ? String(target[1]) : "",
@@ -113,7 +115,7 @@ struct HTTPCodec {
 
     /// A whole response with a JSON body.
     static func response(
-        status: Int, headers: [(name: String, value: String)] = [], body: [UInt8], close: Bool
+        status: Int, headers: [NamedText] = [], body: [UInt8], close: Bool
     ) -> [UInt8] {
         var out: [UInt8] = []
         out.reserveCapacity(body.count + 256)

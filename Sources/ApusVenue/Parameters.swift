@@ -1,8 +1,8 @@
 /// The parameters of a request, from a query, a form or a JSON object: names and values in the order they came.
 struct Parameters {
-    private(set) var items: [(name: String, value: String)] = []
+    private(set) var items: [NamedText] = []
 
-    init(items: [(name: String, value: String)] = []) { self.items = items }
+    init(items: [NamedText] = []) { self.items = items }
 
     /// Reads `a=b&c=d` and appends it.
     mutating func append(query: String) throws(APIError) {
@@ -11,7 +11,7 @@ struct Parameters {
             guard let name = percentDecoded(pair[0]), let value = percentDecoded(pair.count > 1 ? pair[1] : "") else {
                 throw .malformed("A parameter is not percent-encoded UTF-8.")
             }
-            items.append((name, value))
+            items.append(NamedText(name: name, value: value))
         }
     }
 
@@ -22,7 +22,7 @@ struct Parameters {
         case .object(let members)?:
             for member in members where member.value != .null {
                 guard let text = member.value.parameterText else { throw .illegalCharacters(member.key) }
-                items.append((member.key, text))
+                items.append(NamedText(name: member.key, value: text))
             }
         default: throw .malformed("params must be an object.")
         }

@@ -38,16 +38,16 @@ extension Venue {
     }
 
     private func answer(_ error: APIError, _ request: HTTPRequest, _ connection: Connection) {
-        var extra: [(name: String, value: String)] = []
-        if let seconds = error.retryAfter { extra.append(("Retry-After", String(seconds))) }
+        var extra: [NamedText] = []
+        if let seconds = error.retryAfter { extra.append(NamedText(name: "Retry-After", value: String(seconds))) }
         answer(status: error.status, headers: extra, body: error.body, request, connection)
     }
 
     private func answer(
-        status: Int, headers: [(name: String, value: String)] = [], body: [UInt8], _ request: HTTPRequest,
+        status: Int, headers: [NamedText] = [], body: [UInt8], _ request: HTTPRequest,
         _ connection: Connection
     ) {
-        let used = ("x-mbx-used-weight-1m", String(requestWeight.count(now)))
+        let used = NamedText(name: "x-mbx-used-weight-1m", value: String(requestWeight.count(now)))
         let bytes = HTTPCodec.response(status: status, headers: [used] + headers, body: body, close: request.wantsClose)
         sendAnswer(bytes, to: connection)
         if request.wantsClose && !connection.isClosed { closeAfterSending(connection) }
@@ -60,7 +60,7 @@ extension Venue {
             let key = request.header("sec-websocket-key"), key.utf8.count == 24
         else { return answer(.malformed("This is no WebSocket upgrade."), request, connection) }
         guard request.header("sec-websocket-version") == "13" else {
-            let headers = [(name: "Sec-WebSocket-Version", value: "13")]
+            let headers = [NamedText(name: "Sec-WebSocket-Version", value: "13")]
             return answer(
                 status: 426, headers: headers, body: APIError.malformed("WebSocket version 13 is needed.").body,
                 request,

@@ -16,7 +16,7 @@ package final class Venue {
     /// In the order they were opened, so that every walk over them is the same in every run.
     private(set) var connections: [Connection] = []
     private var outputs: [VenueOutput] = []
-    private var delayed: [(time: VenueTime, connection: Connection, bytes: [UInt8])] = []
+    private var delayed: [DelayedAnswer] = []
     private var nextConnection = 1
     private var timerDeadline: VenueTime = .min
     private(set) var now: VenueTime
@@ -255,7 +255,7 @@ package final class Venue {
         case .lostAnswer: injector.record(kind, connection, stream: nil, now)
         case .delayedAnswer(let delay):
             injector.record(kind, connection, stream: nil, now)
-            delayed.append((now + delay, connection, bytes))
+            delayed.append(DelayedAnswer(time: now + delay, connection: connection, bytes: bytes))
             timerDeadline = .min
         case .corrupt(let how) where connection.isUpgraded:
             injector.record(kind, connection, stream: nil, now)

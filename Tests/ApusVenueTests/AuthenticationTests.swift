@@ -71,7 +71,10 @@ import Testing
 
     /// One client signs the values as they are, another percent-encodes them first; both are right for the venue.
     @Test func bothWaysOfWritingValuesAreAccepted() throws {
-        let parameters = Parameters(items: [("b", "x/y:z"), ("a", "1"), ("signature", "no")])
+        let parameters = Parameters(items: [
+            NamedText(name: "b", value: "x/y:z"), NamedText(name: "a", value: "1"),
+            NamedText(name: "signature", value: "no"),
+        ])
         #expect(String(decoding: parameters.signedText(encoded: false), as: UTF8.self) == "a=1&b=x/y:z")
         #expect(String(decoding: parameters.signedText(encoded: true), as: UTF8.self) == "a=1&b=x%2Fy%3Az")
     }
