@@ -1,6 +1,6 @@
-import Glibc
 internal import CApusProtocol
 internal import CApusRing
+import Glibc
 
 /// What became of a message.
 enum Taken {

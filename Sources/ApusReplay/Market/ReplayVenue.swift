@@ -16,7 +16,9 @@ package enum ReplayVenue: String, CaseIterable, Sendable, Codable {
     }
 
     /// What is assumed of an instrument that the recording does not describe.
-    func definition(symbol: String, priceDecimals: Int, quantityDecimals: Int, tick: ExactDecimal) -> InstrumentDefinition {
+    func definition(symbol: String, priceDecimals: Int, quantityDecimals: Int, tick: ExactDecimal)
+        -> InstrumentDefinition
+    {
         InstrumentDefinition(
             symbol: symbol, venue: rawValue, contract: contract, priceDecimals: priceDecimals,
             quantityDecimals: quantityDecimals, tick: tick,

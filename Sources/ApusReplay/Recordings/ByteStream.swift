@@ -92,7 +92,9 @@ private final class Inflater {
         stream.initialize(to: z_stream())
         input = .allocate(capacity: Inflater.inputBytes)
         let failure = inflateInit2_(stream, 15 + 16, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
-        guard failure == Z_OK else { throw RecordingError.gzip(path: path, offset: 0, reason: "no memory to inflate it") }
+        guard failure == Z_OK else {
+            throw RecordingError.gzip(path: path, offset: 0, reason: "no memory to inflate it")
+        }
     }
 
     deinit {

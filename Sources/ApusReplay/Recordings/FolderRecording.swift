@@ -83,7 +83,8 @@ final class FolderRecording: RecordingReader {
     private func indexSnapshots(_ file: Int) {
         forEachLine(file) { line, start, number in
             var scanner = LineScanner(line)
-            guard let url = scanner.word(), scanner.skip(" -> "), let time = scanner.seconds(), scanner.skip(": ") else {
+            guard let url = scanner.word(), scanner.skip(" -> "), let time = scanner.seconds(), scanner.skip(": ")
+            else {
                 return
             }
             guard url.contains("depth?"), let symbol = Self.symbol(inQuery: url) else { return }
@@ -110,7 +111,8 @@ final class FolderRecording: RecordingReader {
         }
         entries.append(
             Entry(
-                time: time, start: start, length: Int32(clamping: length), line: Int32(clamping: line), file: Int32(file),
+                time: time, start: start, length: Int32(clamping: length), line: Int32(clamping: line),
+                file: Int32(file),
                 symbol: known))
     }
 

@@ -50,7 +50,8 @@ final class LineRecording: RecordingReader {
             at += 1
         }
         guard at > 0, at < count, text[at] == 0x20 else {
-            throw RecordingError.malformed(place, "expected `<local_ns> <raw JSON>`, byte \(at + 1) does not belong there")
+            throw RecordingError.malformed(
+                place, "expected `<local_ns> <raw JSON>`, byte \(at + 1) does not belong there")
         }
         latest = max(latest, time)
         let bytes = UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: text[(at + 1)..<count]))

@@ -77,7 +77,8 @@ package struct Survey: Sendable {
             }
             // Spot's ticker has no event type; a futures ticker has.
             if bytes.contains("\"bookTicker\"") {
-                ticker = ticker ?? (bytes.contains("\"ps\"") || bytes.contains("_PERP\"") ? .binanceCOINM : .binanceUSDM)
+                ticker =
+                    ticker ?? (bytes.contains("\"ps\"") || bytes.contains("_PERP\"") ? .binanceCOINM : .binanceUSDM)
             } else if bytes.contains("@bookTicker\"") {
                 ticker = ticker ?? .binanceSpot
             }
