@@ -30,6 +30,6 @@ enum Authentication {
         guard window > 0, window <= 60_000 else { throw .badReceiveWindow }
         let server = now / millisecond
         if timestamp >= server + 1000 { throw .aheadOfServer }
-        if server - timestamp > window { throw .outsideReceiveWindow }
+        if timestamp < server - window { throw .outsideReceiveWindow }
     }
 }

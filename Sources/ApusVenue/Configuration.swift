@@ -104,6 +104,8 @@ package struct SymbolConfiguration: Sendable {
         try require(startPrice / tickSize >= 1000, "startPrice must be at least 1,000 ticks")
         try require(typicalQuantity >= lotStep, "typicalQuantity must be at least lotStep")
         try require(maxQuantity >= typicalQuantity, "maxQuantity must be at least typicalQuantity")
+        let largest = Int128(startPrice) * 20 * Int128(maxQuantity) * Int128(notionalScale)
+        try require(largest < Int128(Int64.max / 8), "startPrice times maxQuantity is too large for 64 bits")
         try require(farLevels >= 10 && farLevels <= 20_000, "farLevels must be 10 to 20000")
         try require(volatilityPpm >= 0 && volatilityPpm <= 10_000, "volatilityPpm must be 0 to 10000")
     }
@@ -234,6 +236,13 @@ package struct VenueConfiguration: Sendable {
         for account in accounts where account.apiKey.isEmpty || account.secret.isEmpty || account.leverage < 1 {
             throw VenueConfigurationError(
                 description: "account \"\(account.apiKey)\": apiKey, secret and a leverage of at least 1 are needed")
+        }
+        for account in accounts {
+            let (power, overflow) = account.balance.multipliedReportingOverflow(by: Int64(account.leverage))
+            guard account.balance >= 0, !overflow, power < Int64.max / 8 else {
+                throw VenueConfigurationError(
+                    description: "account \"\(account.apiKey)\": balance times leverage must be 0 to 10^18 (in 10^-8)")
+            }
         }
         guard speed.actionsPerSecond >= 0, speed.actionsPerSecond <= 1_000_000, speed.depthInterval >= 0 else {
             throw VenueConfigurationError(description: "speed: actionsPerSecond must be 0 to 1000000")

@@ -39,6 +39,9 @@ struct WebSocketCodec {
         if offset == buffer.count {
             buffer.removeAll(keepingCapacity: true)
             offset = 0
+        } else if offset > 1 << 16 {
+            buffer.removeFirst(offset)
+            offset = 0
         }
         buffer.append(contentsOf: bytes)
     }
