@@ -1,15 +1,31 @@
+public import Apus
+import ApusLive
 import ArgumentParser
 import Glibc
+import Synchronization
 
 /// The whole command line `apus`, so that an executable with strategies of its own is one line.
+///
+/// ```swift
+/// import ApusCommand
+///
+/// ApusProgram.main(strategies: [MeanReversion.description])
+/// ```
 public enum ApusProgram {
-    /// Runs the command line of this process and ends it with the command's exit code.
-    public static func main() -> Never {
-        exit(run(Array(CommandLine.arguments.dropFirst())))
+    private static let offered = Mutex<[StrategyDescription]>([])
+
+    /// The strategies that this program offers, the default one first.
+    static var strategies: [StrategyDescription] { offered.withLock { $0 } }
+
+    /// Runs the command line of this process with these strategies (the first is the default) and ends the process with the
+    /// command's exit code.
+    public static func main(strategies: [StrategyDescription]) -> Never {
+        exit(run(Array(CommandLine.arguments.dropFirst()), strategies: strategies))
     }
 
-    /// Parses and runs one command, and returns its exit code.
-    package static func run(_ arguments: [String]) -> Int32 {
+    /// Parses and runs one command, and returns its exit code: for tests of programs.
+    public static func run(_ arguments: [String], strategies: [StrategyDescription]) -> Int32 {
+        offered.withLock { $0 = strategies }
         do {
             var command = try RootCommand.parseAsRoot(arguments)
             try command.run()
@@ -22,21 +38,21 @@ public enum ApusProgram {
     private static func report(_ error: any Error) -> Int32 {
         switch error {
         case let code as ExitCode: return code.rawValue
-        case let error as ConfigurationError:
-            Output.note("apus: \(error)")
-            return ExitStatus.usage
-        case let error as FileError:
-            Output.note("apus: \(error)")
-            return ExitStatus.unavailable
-        case let error as CommandFailure:
-            Output.note("apus: \(error)")
-            return error.status
+        case is ConfigurationError, is ParameterError: return say(error, ExitStatus.usage)
+        case is FileError: return say(error, ExitStatus.unavailable)
+        case let error as CommandFailure: return say(error, error.status)
+        case is LiveError: return say(error, ExitStatus.unavailable)
         default:
             let code = RootCommand.exitCode(for: error).rawValue
             let text = RootCommand.fullMessage(for: error)
             if code == ExitStatus.success { Output.line(text) } else { Output.note(text) }
             return code
         }
+    }
+
+    private static func say(_ error: any Error, _ status: Int32) -> Int32 {
+        Output.note("apus: \(error)")
+        return status
     }
 }
 
@@ -60,7 +76,12 @@ struct RootCommand: ParsableCommand {
             not there (a file, an engine, a venue).
             """,
         version: apusVersion,
-        subcommands: [ConfigCommand.self, DoctorCommand.self, TopCommand.self, NewCommand.self])
+        subcommands: [
+            RunCommand.self, ReplayCommand.self, RecordCommand.self, VenueCommand.self, TopCommand.self,
+            DoctorCommand.self,
+            ConfigCommand.self, NewCommand.self,
+            StrategiesCommand.self,
+        ])
 }
 
 /// The version that `apus --version` prints.

@@ -1,3 +1,4 @@
 import ApusCommand
+import ApusSamples
 
-ApusProgram.main()
+ApusProgram.main(strategies: Samples.all)

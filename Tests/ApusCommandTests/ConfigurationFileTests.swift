@@ -115,9 +115,10 @@ private func failure(_ text: String, environment: [String: String] = [:], set: [
     @Test func parametersMergeByName() throws {
         let store = try load(
             "strategy:\n  parameters:\n    size: 1\n    edge: 2\n",
-            environment: ["APUS_STRATEGY_PARAMETERS_SIZE": "3"], set: ["strategy.parameters.skew=4"])
+            environment: ["APUS_STRATEGY_PARAMETERS_SIZE": "3", "APUS_STRATEGY_PARAMETERS_HALF_EDGE": "5"],
+            set: ["strategy.parameters.skew=4"])
         let values = Dictionary(uniqueKeysWithValues: store.table("strategy.parameters").map { ($0.name, $0.value) })
-        #expect(values == ["size": "3", "edge": "2", "skew": "4"])
+        #expect(values == ["size": "3", "half-edge": "5", "edge": "2", "skew": "4"])
     }
 
     @Test func listsAreSplitAtCommas() throws {

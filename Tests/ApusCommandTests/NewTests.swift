@@ -28,7 +28,9 @@ private func withFolder(_ body: (String) throws -> Void) throws {
 
     @Test func makesThePackageOnceAndOverwritesNothing() throws {
         try withFolder { folder in
-            #expect(ApusProgram.run(["new", "MeanReversion", "--path", folder]) == ExitStatus.success)
+            #expect(
+                ApusProgram.run(["new", "MeanReversion", "--path", folder + "/MeanReversion"], strategies: [])
+                    == ExitStatus.success)
             let root = folder + "/MeanReversion"
             let manifest = try Files.text(root + "/Package.swift")
             #expect(manifest.contains(".package(name: \"apus\", path: \"\(try CheckoutLocation.find(named: nil))\")"))
@@ -37,14 +39,17 @@ private func withFolder(_ body: (String) throws -> Void) throws {
             for file in [".gitignore", "README.md", "Sources/MeanReversion/main.swift"] {
                 #expect(Files.exists(root + "/" + file))
             }
-            #expect(ApusProgram.run(["new", "MeanReversion", "--path", folder]) == ExitStatus.usage)
+            #expect(
+                ApusProgram.run(["new", "MeanReversion", "--path", folder + "/MeanReversion"], strategies: [])
+                    == ExitStatus.usage)
             #expect(try Files.text(root + "/Package.swift") == manifest)
         }
     }
 
     @Test func aFolderThatIsNoCheckoutIsRefused() throws {
         try withFolder { folder in
-            let status = ApusProgram.run(["new", "Other", "--path", folder, "--apus", folder])
+            let status = ApusProgram.run(
+                ["new", "Other", "--path", folder + "/Other", "--apus", folder], strategies: [])
             #expect(status == ExitStatus.unavailable)
             #expect(!Files.exists(folder + "/Other"))
         }

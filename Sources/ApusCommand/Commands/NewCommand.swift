@@ -12,8 +12,8 @@ struct NewCommand: ParsableCommand {
     @Argument(help: "A name such as MeanReversion or mean-reversion: folder, package and executable.")
     var name: String
 
-    @Option(help: ArgumentHelp("Folder to make it in.", valueName: "folder"))
-    var path = "."
+    @Option(help: ArgumentHelp("The package's folder; default: NAME in the current one.", valueName: "folder"))
+    var path: String?
 
     @Option(help: ArgumentHelp("The apus checkout; default: the one this program was built from.", valueName: "folder"))
     var apus: String?
@@ -23,7 +23,7 @@ struct NewCommand: ParsableCommand {
 
     func run() throws {
         let template = PackageTemplate(name: try StrategyName(name), apus: try CheckoutLocation.find(named: apus))
-        let folder = path + "/" + name
+        let folder = path ?? name
         if Files.exists(folder) {
             throw CommandFailure(ExitStatus.usage, "\(folder) is there already; nothing was changed")
         }

@@ -85,7 +85,8 @@ package struct ConfigurationStore: Sendable {
             if let field = byVariable[variable], field.kind != .table {
                 try assign(text, to: field.key, origin: origin)
             } else if let table = schema.first(where: { $0.kind == .table && variable.hasPrefix($0.variable + "_") }) {
-                let name = variable.dropFirst(table.variable.count + 1).lowercased()
+                // A variable cannot hold a hyphen: HALF_SPREAD is half-spread.
+                let name = variable.dropFirst(table.variable.count + 1).lowercased().replacing("_", with: "-")
                 try assign(text, to: table.key + "." + name, origin: origin)
             } else if prefixes.contains(where: { variable == $0 || variable.hasPrefix($0 + "_") }) {
                 let hint = closest(to: variable.lowercased(), among: byVariable.keys.map { $0.lowercased() }.sorted())

@@ -57,6 +57,14 @@ package struct EngineSample: Sendable {
 
     /// A counter by name; 0 when there is none of that name.
     package func counter(_ name: String) -> UInt64 { counters.first { $0.name == name }?.value ?? 0 }
+
+    /// How fast a counter grew since an earlier sample, such as ` (1,200/s)`; empty without one.
+    package func rate(of counter: String, since previous: EngineSample?) -> String {
+        guard let previous, takenNanoseconds > previous.takenNanoseconds else { return "" }
+        let seconds = Double(takenNanoseconds - previous.takenNanoseconds) / 1e9
+        let before = previous.counter(counter), after = self.counter(counter)
+        return after < before ? "" : " (\(countText(UInt64(Double(after - before) / seconds + 0.5)))/s)"
+    }
 }
 
 /// Names of the hot thread's counters, in the order of `apus_hot_counter`.

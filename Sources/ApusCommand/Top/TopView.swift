@@ -29,16 +29,9 @@ package struct TopView {
 
     private func activity() -> StyledLine {
         let parts = [("frames", "frames"), ("events", "events"), ("sent", "orders_sent"), ("fills", "fills")].map {
-            "\($0.0) \(countText(sample.counter($0.1)))\(rate($0.1))"
+            "\($0.0) \(countText(sample.counter($0.1)))\(sample.rate(of: $0.1, since: previous))"
         }
         return StyledLine(parts.joined(separator: "   ") + "   bytes \(bytes(sample.counter("bytes")))")
-    }
-
-    private func rate(_ counter: String) -> String {
-        guard let previous, sample.takenNanoseconds > previous.takenNanoseconds else { return "" }
-        let seconds = Double(sample.takenNanoseconds - previous.takenNanoseconds) / 1e9
-        let before = previous.counter(counter), after = sample.counter(counter)
-        return after < before ? "" : " (\(countText(UInt64(Double(after - before) / seconds + 0.5)))/s)"
     }
 
     private func losses() -> StyledLine {

@@ -1,0 +1,162 @@
+import Apus
+import ApusEngine
+import ApusLive
+import Glibc
+
+/// What `apus run` is going to do, made from the configuration: every refusal names the key and where it was written.
+struct RunPlan {
+    let venueKind: String
+    let isLoopback: Bool
+    /// Whether orders go over the wire.
+    let isLive: Bool
+    let strategy: StrategyDescription
+    let parameters: [String: String]
+    let symbols: [String]
+    private let store: ConfigurationStore
+
+    /// - Parameter allowLive: `--live` was given.
+    init(_ store: ConfigurationStore, strategies: [StrategyDescription], allowLive: Bool) throws {
+        self.store = store
+        venueKind = store.text("venue.kind") ?? "loopback"
+        isLoopback = venueKind == "loopback"
+        symbols = store.list("venue.symbols")
+        isLive = try Self.isLive(store, isLoopback: isLoopback, allowLive: allowLive)
+        strategy = try Self.strategy(store, among: strategies)
+        parameters = Self.parameters(store)
+    }
+
+    private static func isLive(_ store: ConfigurationStore, isLoopback: Bool, allowLive: Bool) throws -> Bool {
+        guard let mode = store.text("mode") else { return isLoopback }
+        guard mode == "live", !isLoopback, !allowLive else { return mode == "live" }
+        throw store.error("mode", "live orders to a real venue need the flag --live as well; nothing was started")
+    }
+
+    private static func strategy(
+        _ store: ConfigurationStore, among strategies: [StrategyDescription]
+    ) throws -> StrategyDescription {
+        guard let name = store.text("strategy.name") else {
+            if let first = strategies.first { return first }
+            throw CommandFailure(ExitStatus.usage, "this program has no strategy")
+        }
+        if let found = strategies.first(where: { $0.name == name }) { return found }
+        let names = strategies.map(\.name).joined(separator: ", ")
+        throw store.error("strategy.name", "there is no strategy \"\(name)\"; there are: \(names)")
+    }
+
+    private static func parameters(_ store: ConfigurationStore) -> [String: String] {
+        Dictionary(store.table("strategy.parameters").map { ($0.name, $0.value) }) { $1 }
+    }
+
+    /// The error of a strategy's parameter with the place where it was written.
+    func located(_ error: ParameterError) -> ConfigurationError {
+        let entry = store.table("strategy.parameters").first { $0.name == error.key }
+        return ConfigurationError(
+            entry?.origin ?? .builtIn, key: "strategy.parameters.\(error.key)", error.reason)
+    }
+
+    /// What is run where, in a few words.
+    var title: String {
+        let orders = isLive ? "live orders" : "paper orders"
+        return "\(strategy.name) on \(venueKind) (\(orders)): \(symbols.joined(separator: ", "))"
+    }
+
+    /// Starts the venue in this process.
+    func startLoopback() throws -> LoopbackVenue {
+        try .start(
+            symbols: symbols, seed: UInt64(store.integer("venue.seed") ?? 1), speed: store.text("venue.speed") ?? "real"
+        )
+    }
+
+    /// Asks the venue what must be known of the instruments.
+    func metadata(_ configuration: LiveConfiguration) throws -> VenueMetadata {
+        try blocking {
+            try await VenueMetadata.fetch(
+                configuration.venue, symbols: configuration.symbols, rest: configuration.addresses.rest,
+                caFile: configuration.caFile)
+        }
+    }
+
+    /// The capture that `record.path` asks for.
+    func recording(_ configuration: LiveConfiguration) throws -> EngineRecording? {
+        try store.text("record.path").map { try EngineRecording(path: $0, venue: configuration.venue.rawValue) }
+    }
+
+    // MARK: The engine
+
+    /// The engine's configuration. `loopback` is the venue that was started for it, if one was.
+    func live(loopback: LoopbackVenue?) throws -> LiveConfiguration {
+        var engine = EngineConfiguration(runTag: freshRunTag())
+        engine.limits = try Self.limits(store)
+        engine.startBalance = Money(whole: 100_000)
+        var live = LiveConfiguration(
+            venue: VenueKind(rawValue: venueKind) ?? .binanceUSDM, symbols: symbols,
+            orders: try route(loopback), engine: engine)
+        live.addresses = try loopback?.addresses ?? addresses()
+        live.caFile = store.text("venue.tls.ca_file")
+        live.placement = Placement(rawValue: store.text("engine.placement") ?? "") ?? .shared
+        live.idle = IdleStrategy(rawValue: store.text("engine.idle") ?? "") ?? .yield
+        live.hotCPU = cpu("engine.hot_cpu")
+        live.decideCPU = cpu("engine.decide_cpu")
+        live.name = try name()
+        live.feedSlots = UInt32(store.integer("engine.feed_slots") ?? 65_536)
+        live.instruments = UInt32(store.integer("engine.instruments") ?? 256)
+        live.boardDepth = UInt32(store.integer("engine.board_depth") ?? 20)
+        return live
+    }
+
+    private func route(_ loopback: LoopbackVenue?) throws -> OrderRoute {
+        guard isLive else { return .paper(PaperConfiguration()) }
+        return .live(try loopback?.credentials ?? Credentials(environment: Environment.all()))
+    }
+
+    private func addresses() throws -> VenueAddresses {
+        func address(_ key: String) throws -> VenueAddress? {
+            guard let text = store.text(key) else { return nil }
+            do { return try VenueAddress(text) } catch { throw store.error(key, error.description) }
+        }
+        var addresses = VenueAddresses()
+        addresses.rest = try address("venue.rest")
+        addresses.stream = try address("venue.stream")
+        addresses.user = try address("venue.user")
+        addresses.orders = try address("venue.orders")
+        return addresses
+    }
+
+    private func cpu(_ key: String) -> Int? { store.integer(key).flatMap { $0 < 0 ? nil : $0 } }
+
+    // The built-in name gives way when another engine has it; a chosen one is an error then.
+    private func name() throws -> String {
+        let name = store.text("engine.name") ?? "apus"
+        guard name.utf8.allSatisfy({ $0 > 32 && $0 != UInt8(ascii: "/") && $0 < 127 }), name.utf8.count < 100 else {
+            throw store.error("engine.name", "\"\(name)\" cannot name a file in /dev/shm")
+        }
+        let isTaken = EngineMonitor.engines().contains { $0.name == name && ($0.life == .alive || $0.life == .stalled) }
+        return isTaken && store.setting("engine.name")?.origin == .builtIn ? "\(name)-\(getpid())" : name
+    }
+
+    /// The risk gate's limits; what nobody set is the gate's own.
+    static func limits(_ store: ConfigurationStore) throws -> RiskLimits {
+        var limits = RiskLimits()
+        func decimal(_ key: String) throws -> ExactDecimal? {
+            guard let text = store.text(key) else { return nil }
+            do { return try ExactDecimal(text) } catch { throw store.error(key, "\(error)") }
+        }
+        if let value = try decimal("risk.max_order_notional") { limits.maxOrderNotional = Money(value) }
+        if let value = try decimal("risk.max_position_notional") { limits.maxPositionNotional = Money(value) }
+        limits.maxOrderQuantity = try decimal("risk.max_order_quantity")
+        limits.maxPosition = try decimal("risk.max_position")
+        limits.priceBandPpm = store.integer("risk.price_band_ppm").map(Int64.init) ?? limits.priceBandPpm
+        limits.maxOpenOrders = store.integer("risk.max_open_orders") ?? limits.maxOpenOrders
+        limits.ordersPerSecond = store.integer("risk.orders_per_second") ?? limits.ordersPerSecond
+        limits.orderBurst = store.integer("risk.order_burst") ?? limits.orderBurst
+        return limits
+    }
+}
+
+// Hundredths of a second since 1970: two runs of one account never share a tag unless they start within one of them, or 497
+// days apart.
+private func freshRunTag() -> UInt32 {
+    var now = timespec()
+    clock_gettime(CLOCK_REALTIME, &now)
+    return UInt32(truncatingIfNeeded: now.tv_sec * 100 + now.tv_nsec / 10_000_000)
+}

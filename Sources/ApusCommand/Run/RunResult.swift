@@ -1,0 +1,74 @@
+import Apus
+import ApusEngine
+
+/// How a run ended, for `--json` and for people.
+struct RunResult {
+    let summary: EngineSummary
+    /// Wall time from the start to the stop.
+    let seconds: Double
+    let strategy: String
+    let venue: String
+
+    /// `events, orders, fills, seconds, pnl, hops` and some more; times in nanoseconds.
+    var json: JSONText {
+        .object([
+            ("events", .unsigned(summary.events)), ("orders", .unsigned(summary.orders)),
+            ("fills", .unsigned(summary.fills)), ("seconds", .number(rounded(seconds))),
+            ("pnl", .number(summary.profit.net.text(decimals: 8))), ("hops", hops), ("strategy", .string(strategy)),
+            ("venue", .string(venue)), ("events_lost", .unsigned(summary.eventsLost)),
+            ("cancels", .unsigned(summary.cancels)), ("rejections", .unsigned(summary.rejections)),
+            ("open_orders", .integer(Int64(summary.openOrders))),
+            ("blocked", .object(summary.blocked.sorted { $0.key < $1.key }.map { ($0.key, .unsigned($0.value)) })),
+        ])
+    }
+
+    private var hops: JSONText {
+        .object(
+            HopSummary.names.compactMap { name, _ in
+                summary.hops[name].map { hop in
+                    (
+                        name,
+                        .object([
+                            ("p50", .unsigned(hop.p50)), ("p99", .unsigned(hop.p99)), ("p999", .unsigned(hop.p999)),
+                            ("max", .unsigned(hop.max)), ("count", .unsigned(hop.count)),
+                        ])
+                    )
+                }
+            })
+    }
+
+    private func rounded(_ seconds: Double) -> String {
+        let thousandths = Int64((seconds * 1000).rounded())
+        return decimalText(thousandths, decimals: 3)
+    }
+
+    /// The summary that a run ends with.
+    var text: String {
+        let profit = summary.profit
+        func money(_ money: Money) -> String { money.text(decimals: 4) }
+        var lines = [
+            "\(strategy) on \(venue), \(rounded(seconds)) s",
+            "events     \(countText(summary.events)) (\(countText(UInt64(Double(summary.events) / max(seconds, 0.001))))/s), lost \(countText(summary.eventsLost))",
+            "orders     \(countText(summary.orders)) placed, \(countText(summary.modifies)) changed, \(countText(summary.cancels)) canceled, \(countText(summary.rejections)) rejected",
+            "fills      \(countText(summary.fills))",
+            "P&L        \(money(profit.net)) = realised \(money(profit.realised)) + unrealised \(money(profit.unrealised)) - fees \(money(profit.fees))",
+        ]
+        for position in summary.positions {
+            lines.append("position   \(position.instrument) \(position.quantity) at \(position.averagePrice ?? "-")")
+        }
+        if !summary.blocked.isEmpty {
+            let blocked = summary.blocked.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
+            lines.append("risk gate  refused: " + blocked.joined(separator: ", "))
+        }
+        if summary.openOrders > 0 {
+            lines.append("WARNING    \(summary.openOrders) orders were not confirmed as canceled; look at the venue")
+        }
+        let rows = HopSummary.names.compactMap { name, _ in
+            summary.hops[name].map { hop in
+                EngineSample.Hop(
+                    name: name, count: hop.count, p50: hop.p50, p99: hop.p99, p999: hop.p999, maximum: hop.max)
+            }
+        }
+        return (lines + hopTable(rows).map(\.plain)).joined(separator: "\n")
+    }
+}

@@ -1,0 +1,123 @@
+import Apus
+import ApusEngine
+import ApusLive
+
+/// One run from start to summary: venue, engine, view, stop.
+final class RunSession {
+    private let plan: RunPlan
+    private let log: Log
+    private let signals: StopSignals
+    private let seconds: Double?
+    private let hasView: Bool
+    private let clock = ContinuousClock()
+
+    init(_ plan: RunPlan, log: Log, signals: StopSignals, seconds: Double?, hasView: Bool) {
+        self.plan = plan
+        self.log = log
+        self.signals = signals
+        self.seconds = seconds
+        self.hasView = hasView
+    }
+
+    func run() throws -> RunResult {
+        let loopback = plan.isLoopback ? try startLoopback() : nil
+        do {
+            let result = try trade(loopback)
+            try loopback?.stop()
+            return result
+        } catch {
+            try? loopback?.stop()
+            throw error
+        }
+    }
+
+    private func startLoopback() throws -> LoopbackVenue {
+        let venue = try plan.startLoopback()
+        log.info("venue on loopback: \(venue.addresses.rest.map(String.init(describing:)) ?? "")")
+        return venue
+    }
+
+    private func trade(_ loopback: LoopbackVenue?) throws -> RunResult {
+        let configuration = try plan.live(loopback: loopback)
+        let metadata = try plan.metadata(configuration)
+        let recording = try plan.recording(configuration)
+        let engine: LiveEngine
+        let begin: ContinuousClock.Instant
+        do {
+            engine = try LiveEngine(
+                configuration, metadata, strategy: plan.strategy, parameters: plan.parameters, tap: recording?.tap)
+            begin = clock.now
+            try engine.start()
+        } catch let error as ParameterError {
+            throw plan.located(error)
+        }
+        log.info("engine \(engine.name) runs \(plan.title); look into it with: apus top \(engine.name)")
+        try watch(engine, recording, until: seconds.map { begin + .seconds($0) })
+        log.info("stopping: canceling open orders")
+        let summary = engine.stop()
+        try recording?.close()
+        let passed = (clock.now - begin) / .nanoseconds(1) / 1e9
+        return RunResult(summary: summary, seconds: passed, strategy: plan.strategy.name, venue: plan.venueKind)
+    }
+
+    /// Draws and narrates until the time is over, the user ends it, or the engine has ended by itself.
+    private func watch(_ engine: LiveEngine, _ recording: EngineRecording?, until end: ContinuousClock.Instant?) throws
+    {
+        let symbols = engine.instruments.map(\.symbol)
+        let narrator = try EventNarrator(attachingTo: engine.name, symbols: symbols, log: log)
+        let screen = hasView ? try RunScreen(engine, title: plan.title, log: log) : nil
+        defer {
+            screen?.close()
+            narrator.follow()
+        }
+        while engine.isRunning {
+            narrator.follow()
+            try recording?.drain()
+            let left = end.map { $0 - clock.now }
+            if let left, left <= .zero { return }
+            screen?.draw(secondsLeft: left.map { Int($0.components.seconds) })
+            let pause = min(left ?? .milliseconds(150), .milliseconds(150)) / .milliseconds(1)
+            switch signals.wait(milliseconds: Int(pause.rounded(.up)), keys: hasView) {
+            case .stop, .key(UInt8(ascii: "q")): return
+            default: break
+            }
+        }
+        log.error("the engine has ended by itself")
+    }
+}
+
+/// The terminal view of a run, from the public mapping and the decision side's status.
+private final class RunScreen {
+    private let engine: LiveEngine
+    private let title: String
+    private let log: Log
+    private let monitor: EngineMonitor
+    private let terminal = Terminal()
+    private var previous: EngineSample?
+    private var status: EngineStatus?
+
+    init(_ engine: LiveEngine, title: String, log: Log) throws {
+        self.engine = engine
+        self.title = title
+        self.log = log
+        monitor = try EngineMonitor(attachingTo: engine.name)
+        log.isHeld = true
+        terminal.open()
+    }
+
+    func close() {
+        terminal.close()
+        log.isHeld = false
+    }
+
+    func draw(secondsLeft: Int?) {
+        let sample = monitor.sample(levels: 8)
+        status = engine.status() ?? status
+        let (rows, columns) = terminal.size
+        let view = RunView(
+            title: title, instruments: engine.instruments, sample: sample, previous: previous, status: status,
+            log: log.newest(rows), secondsLeft: secondsLeft)
+        terminal.draw(view.lines(rows: rows, columns: columns))
+        previous = sample
+    }
+}

@@ -1,0 +1,99 @@
+import Apus
+import ApusEngine
+import CApusProtocol
+import CApusWire
+import Glibc
+import Synchronization
+
+/// A running engine: market data from sockets, a strategy, and orders to the venue or to the paper model.
+///
+/// Made, started and stopped by the control side; in between its agents belong to the threads that it starts. Unchecked for that
+/// reason: the agents are handed over at the start and taken back after the threads have ended.
+package final class LiveEngine: @unchecked Sendable {
+    /// The name of the public mapping.
+    package let name: String
+    /// In the order of the feed's numbers.
+    package let instruments: [InstrumentDefinition]
+    let feed: LiveFeed
+    let agent: DecisionAgent
+    let paper: PaperVenue?
+    let configuration: LiveConfiguration
+    let mailbox: StatusMailbox
+    let stopRequested = Atomic<Bool>(false)
+    let hasEnded = Atomic<Bool>(false)
+    private var threads: [EngineThread] = []
+    private var isStarted = false
+
+    /// Makes everything and connects to nothing.
+    ///
+    /// - Throws: `LiveError`, and what `DecisionAgent` says of strategy, parameters, limits and instruments.
+    /// - Parameter tap: where market messages are copied to for a recorder; it must outlive the engine.
+    package init(
+        _ configuration: LiveConfiguration, _ metadata: VenueMetadata, strategy: StrategyDescription,
+        parameters: [String: String], tap: UnsafeMutablePointer<apus_tap>? = nil
+    ) throws {
+        self.configuration = configuration
+        name = configuration.name
+        instruments = metadata.instruments
+        feed = try LiveFeed(configuration, metadata, tap: tap)
+        let sink: any OrderSink
+        if case .paper(let model) = configuration.orders {
+            let paper = try PaperVenue(feed: feed, instruments: metadata.instruments, configuration: model)
+            self.paper = paper
+            sink = paper
+        } else {
+            paper = nil
+            sink = LiveOrders(feed)
+        }
+        agent = try DecisionAgent(
+            strategy: strategy, parameters: parameters, instruments: metadata.instruments, feed: feed, sink: sink,
+            time: .live(apus_wire_clock(feed.wire).pointee), configuration: configuration.engine)
+        mailbox = StatusMailbox(instruments: Int(configuration.instruments))
+    }
+
+    /// Starts the strategy and then the threads; the sessions connect.
+    ///
+    /// - Throws: what the strategy throws when it does not want to run, or `LiveError`.
+    package func start() throws {
+        try agent.start(apus_clock_now(apus_wire_clock(feed.wire)))
+        isStarted = true
+        switch configuration.placement {
+        case .shared:
+            threads = [try .start(name: "apus-engine", cpu: configuration.hotCPU) { [self] in runShared() }]
+        case .dedicated:
+            try check(apus_wire_start(feed.wire), "cannot start the hot thread (engine.hot_cpu)")
+            threads = [try .start(name: "apus-decide", cpu: configuration.decideCPU) { [self] in runDecisions() }]
+        }
+    }
+
+    /// Positions and orders, or nil when the decision thread has not answered yet. Control side, one thread.
+    package func status() -> EngineStatus? { mailbox.take() }
+
+    /// Whether the engine still works; false also when a command or the stop flag has ended it.
+    package var isRunning: Bool { isStarted && !hasEnded.load(ordering: .acquiring) }
+
+    /// Stops quoting, cancels what is open, waits until the venue has confirmed that or `patience` is over, closes the
+    /// connections, and says what was done. Orders that are still open then are in the summary.
+    package func stop(patience: Duration = .seconds(3)) -> EngineSummary {
+        stopPatience.store(UInt64(max(patience, .zero) / .nanoseconds(1)), ordering: .relaxed)
+        stopRequested.store(true, ordering: .releasing)
+        apus_wire_wake(feed.wire)
+        for thread in threads { thread.join() }
+        threads = []
+        if isStarted { _ = apus_wire_stop(feed.wire, Self.closePatience) }
+        return agent.summary
+    }
+
+    let stopPatience = Atomic<UInt64>(0)
+    static let closePatience: UInt64 = 2_000_000_000
+}
+
+/// The order and report rings of the order session.
+///
+/// Unchecked: it only leads to the rings, each end of which has its own thread.
+final class LiveOrders: OrderSink, @unchecked Sendable {
+    private let feed: LiveFeed
+    var queues: UnsafeMutablePointer<apus_private> { feed.rings }
+
+    init(_ feed: LiveFeed) { self.feed = feed }
+}

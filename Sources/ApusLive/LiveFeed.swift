@@ -1,0 +1,254 @@
+import Apus
+import ApusEngine
+import CApusProtocol
+import CApusWire
+import Glibc
+
+/// Market data from sockets: the public mapping, the books, the venue's session, and the shell under them.
+///
+/// Unchecked: it is made by one thread and handed to the one that takes its turns; the shell's own rules for threads hold.
+package final class LiveFeed: FeedSource, @unchecked Sendable {
+    package let view: UnsafeMutablePointer<apus_public>
+    let rings: UnsafeMutablePointer<apus_private>
+    let wire: OpaquePointer
+    let memory: HotMemory
+    let market: UnsafeMutablePointer<apus_market>
+    private let publisher: UnsafeMutablePointer<apus_publisher>
+    private let configuration: LiveConfiguration
+    private let tap: UnsafeMutablePointer<apus_tap>?
+
+    /// Maps, measures the clock and makes the sessions; connects to nothing yet.
+    ///
+    /// - Parameter tap: where market messages are copied to for a recorder; it must outlive the feed.
+    init(
+        _ configuration: LiveConfiguration, _ metadata: VenueMetadata, tap: UnsafeMutablePointer<apus_tap>? = nil
+    ) throws {
+        self.configuration = configuration
+        self.tap = tap
+        memory = try HotMemory()
+        view = .allocate(capacity: 1)
+        view.initialize(to: apus_public())
+        rings = .allocate(capacity: 1)
+        rings.initialize(to: apus_private())
+        try Self.map(view, rings, configuration)
+        wire = try Self.makeWire(configuration, view, rings)
+        publisher = try memory.make(apus_publisher.self)
+        publisher.pointee = apus_publisher_make(view, apus_wire_clock(wire))
+        apus_wire_set_publisher(wire, publisher)
+        market = try memory.make(apus_market.self)
+        let table = try Self.makeTable(memory, configuration, metadata)
+        try check(
+            apus_market_init(market, publisher, memory.arena, table, Self.venueText(configuration.venue)),
+            "cannot make the books")
+        try add(try makeMarketSession(metadata))
+        if case .live(let credentials) = configuration.orders {
+            try add(try makeOrderSession(metadata, credentials))
+        }
+    }
+
+    deinit {
+        apus_wire_destroy(wire)
+        apus_private_close(rings)
+        apus_public_close(view)
+        rings.deallocate()
+        view.deallocate()
+    }
+
+    package func turn(_ now: UInt64) -> Int {
+        configuration.placement == .shared ? Int(apus_wire_turn(wire)) : 0
+    }
+
+    // MARK: Making
+
+    private static func map(
+        _ view: UnsafeMutablePointer<apus_public>, _ rings: UnsafeMutablePointer<apus_private>,
+        _ configuration: LiveConfiguration
+    ) throws(LiveError) {
+        let name = configuration.name
+        let result = name.withCString { text in
+            var config = apus_public_config(
+                name: text, feed_slots: configuration.feedSlots, instruments: configuration.instruments,
+                board_depth: configuration.boardDepth)
+            return apus_public_create(view, &config)
+        }
+        if result == -EEXIST {
+            throw LiveError("an engine named \(name) is running already; stop it, or choose another engine.name")
+        }
+        try check(result, "cannot make the shared memory /dev/shm/\(name)")
+        try check(apus_private_create(rings), "cannot make the order rings")
+    }
+
+    private static func makeWire(
+        _ configuration: LiveConfiguration, _ view: UnsafeMutablePointer<apus_public>,
+        _ rings: UnsafeMutablePointer<apus_private>
+    ) throws(LiveError) -> OpaquePointer {
+        var config = apus_wire_config()
+        apus_wire_config_default(&config)
+        config.cpu = Int32(configuration.hotCPU ?? -1)
+        config.idle =
+            switch configuration.idle {
+            case .spin: UInt8(APUS_IDLE_SPIN)
+            case .yield: UInt8(APUS_IDLE_YIELD)
+            case .park: UInt8(APUS_IDLE_PARK)
+            }
+        var wire: OpaquePointer?
+        let result: Int32
+        if let file = configuration.caFile {
+            result = file.withCString { text in
+                config.ca_file = text
+                return apus_wire_create(&wire, &config, view, rings)
+            }
+            if result == -ENOENT {
+                throw LiveError("venue.tls.ca_file: \(file) cannot be read or holds no certificate")
+            }
+        } else {
+            result = apus_wire_create(&wire, &config, view, rings)
+        }
+        try check(result, "cannot make the socket loop")
+        guard let wire else { throw LiveError("cannot make the socket loop") }
+        return wire
+    }
+
+    private static func makeTable(
+        _ memory: HotMemory, _ configuration: LiveConfiguration, _ metadata: VenueMetadata
+    ) throws -> UnsafeMutablePointer<apus_instrument_table> {
+        let table = try memory.make(apus_instrument_table.self)
+        let bytes = apus_instrument_table_bytes(configuration.instruments)
+        let space = try memory.makeArray(UInt8.self, count: bytes)
+        try check(
+            apus_instrument_table_init(table, space, configuration.instruments),
+            "cannot make a table for \(configuration.instruments) instruments")
+        for definition in metadata.instruments {
+            var entry = try protocolInstrument(definition)
+            let symbol = definition.symbol
+            try check(
+                apus_instrument_add(table, symbol, symbol.utf8.count, &entry), "cannot take the instrument \(symbol)")
+        }
+        return table
+    }
+
+    private func add(_ session: UnsafeMutablePointer<apus_session>) throws(LiveError) {
+        try check(apus_wire_add(wire, session), "cannot add a session to the socket loop")
+    }
+
+    // The market keeps the pointer, so that the text must never move: string literals do not.
+    private static func venueText(_ kind: VenueKind) -> UnsafePointer<CChar> {
+        let text: StaticString =
+            switch kind {
+            case .binanceUSDM: "binance-usdm"
+            case .binanceCOINM: "binance-coinm"
+            case .binanceSpot: "binance-spot"
+            case .polymarket: "polymarket"
+            }
+        return UnsafeRawPointer(text.utf8Start).assumingMemoryBound(to: CChar.self)
+    }
+
+    // MARK: Sessions
+
+    private func makeMarketSession(_ metadata: VenueMetadata) throws -> UnsafeMutablePointer<apus_session> {
+        switch configuration.venue {
+        case .binanceUSDM, .binanceCOINM, .binanceSpot: return try makeBinanceSession(metadata)
+        case .polymarket: return try makePolymarketSession(metadata)
+        }
+    }
+
+    private func makeBinanceSession(_ metadata: VenueMetadata) throws -> UnsafeMutablePointer<apus_session> {
+        let config = try memory.make(apus_binance_config.self)
+        switch configuration.venue {
+        case .binanceCOINM: apus_binance_config_coinm(config)
+        case .binanceSpot: apus_binance_config_spot(config)
+        default: apus_binance_config_usdm(config)
+        }
+        if let stream = configuration.addresses.stream {
+            config.pointee.stream = stream.endpoint
+            if !stream.path.isEmpty { copyText(stream.path, to: &config.pointee.stream_path) }
+        }
+        if let rest = configuration.addresses.rest { config.pointee.rest = rest.endpoint }
+        let session = try memory.make(apus_binance_session.self)
+        var random = freshRandom()
+        try check(apus_binance_session_init(session, config, market, &random), "cannot make the market session")
+        for number in metadata.instruments.indices {
+            try check(
+                apus_binance_session_subscribe(session, UInt16(number)),
+                "cannot subscribe \(metadata.instruments[number].symbol)")
+        }
+        return UnsafeMutableRawPointer(session).assumingMemoryBound(to: apus_session.self)
+    }
+
+    private func makePolymarketSession(_ metadata: VenueMetadata) throws -> UnsafeMutablePointer<apus_session> {
+        let config = try memory.make(apus_polymarket_config.self)
+        apus_polymarket_config_default(config)
+        if let stream = configuration.addresses.stream {
+            config.pointee.stream = stream.endpoint
+            if !stream.path.isEmpty { copyText(stream.path, to: &config.pointee.path) }
+        }
+        let session = try memory.make(apus_polymarket_session.self)
+        var random = freshRandom()
+        try check(apus_polymarket_session_init(session, config, market, &random), "cannot make the market session")
+        session.pointee.tap = tap
+        let now = apus_clock_now(apus_wire_clock(wire))
+        for number in metadata.instruments.indices {
+            try check(
+                apus_polymarket_session_subscribe(session, UInt16(number), now),
+                "cannot subscribe \(metadata.instruments[number].symbol)")
+        }
+        return UnsafeMutableRawPointer(session).assumingMemoryBound(to: apus_session.self)
+    }
+
+    private func makeOrderSession(
+        _ metadata: VenueMetadata, _ credentials: Credentials
+    ) throws -> UnsafeMutablePointer<apus_session> {
+        guard configuration.venue.takesOrders else {
+            throw LiveError("orders cannot be sent to \(configuration.venue.rawValue) yet; use mode: paper")
+        }
+        let config = try memory.make(apus_binance_orders_config.self)
+        apus_binance_orders_config_usdm(config)
+        let addresses = configuration.addresses
+        if let orders = addresses.orders {
+            config.pointee.api = orders.endpoint
+            if !orders.path.isEmpty { copyText(orders.path, to: &config.pointee.api_path) }
+        }
+        if let user = addresses.user {
+            config.pointee.user = user.endpoint
+            if !user.path.isEmpty { copyText(user.path, to: &config.pointee.user_path) }
+        }
+        copyText(metadata.settlementAsset, to: &config.pointee.settlement_asset)
+        let signer = try memory.make(apus_binance_signer.self)
+        try check(
+            apus_binance_signer_init(signer, credentials.key, credentials.secret),
+            "the API key or secret is not usable (empty, too long, or with a character that no key has)")
+        let session = try memory.make(apus_binance_orders.self)
+        var random = freshRandom()
+        try check(
+            apus_binance_orders_init(session, config, market, rings, signer, &random), "cannot make the order session")
+        return UnsafeMutableRawPointer(session).assumingMemoryBound(to: apus_session.self)
+    }
+}
+
+/// The definition as the decoders want it.
+func protocolInstrument(_ definition: InstrumentDefinition) throws -> apus_instrument {
+    var entry = apus_instrument()
+    entry.price_decimals = UInt8(definition.priceDecimals)
+    entry.quantity_decimals = UInt8(definition.quantityDecimals)
+    entry.contract_kind =
+        switch definition.contract {
+        case .linear: UInt8(APUS_CONTRACT_LINEAR.rawValue)
+        case .inverse: UInt8(APUS_CONTRACT_INVERSE.rawValue)
+        case .binary: UInt8(APUS_CONTRACT_BINARY.rawValue)
+        }
+    entry.tick_units = try definition.tick.units(decimals: definition.priceDecimals)
+    entry.lot_units = try definition.lot.units(decimals: definition.quantityDecimals)
+    entry.contract_multiplier = definition.multiplier
+    entry.minimum_quantity = try definition.minQuantity?.units(decimals: definition.quantityDecimals) ?? 0
+    entry.maximum_quantity = try definition.maxQuantity?.units(decimals: definition.quantityDecimals) ?? 0
+    entry.minimum_notional = try definition.minNotional?.units(decimals: definition.priceDecimals) ?? 0
+    return entry
+}
+
+/// A generator seeded by the system.
+private func freshRandom() -> apus_random {
+    var system = SystemRandomNumberGenerator()
+    var random = apus_random()
+    apus_random_seed(&random, system.next())
+    return random
+}
