@@ -62,6 +62,7 @@ public struct Context {
         _ reduceOnly: Bool, _ price: Price
     ) -> Placement {
         core.pointee.desk.place(
+            core.pointee.desk.owner,
             OrderRequest(
                 instrument: instrument, side: side, type: type, timeInForce: timeInForce, isReduceOnly: reduceOnly,
                 price: price.units, quantity: quantity.units))
@@ -69,12 +70,12 @@ public struct Context {
 
     /// Asks for an order's end. It stays open, and may still be filled, until a report says so.
     @discardableResult
-    public func cancel(_ id: OrderID) -> Placement { core.pointee.desk.cancel(id) }
+    public func cancel(_ id: OrderID) -> Placement { core.pointee.desk.cancel(core.pointee.desk.owner, id) }
 
     /// Asks for a new price and a new whole quantity (what is already filled included). The order keeps its number.
     @discardableResult
     public func modify(_ id: OrderID, price: Price, quantity: Quantity) -> Placement {
-        core.pointee.desk.modify(id, price: price.units, quantity: quantity.units)
+        core.pointee.desk.modify(core.pointee.desk.owner, id, price.units, quantity.units)
     }
 
     /// Asks for the end of every open order, or of one instrument's. Returns how many cancels went out.
@@ -92,7 +93,7 @@ public struct Context {
     public var openOrders: OpenOrders { OpenOrders(core: core) }
 
     /// The order of that number, open or ended lately; nil when the engine does not know it (any more).
-    public func order(_ id: OrderID) -> Order? { core.pointee.desk.order(id) }
+    public func order(_ id: OrderID) -> Order? { core.pointee.desk.order(core.pointee.desk.owner, id) }
 
     // MARK: Positions and money
 
@@ -125,12 +126,12 @@ public struct Context {
     public func setTimer(after delay: Duration, repeats: Bool = false) -> TimerID? {
         let (seconds, attoseconds) = delay.components
         let wait = UInt64(clamping: seconds) &* 1_000_000_000 &+ UInt64(clamping: attoseconds / 1_000_000_000)
-        return core.pointee.desk.setTimer(at: core.pointee.now &+ wait, every: repeats ? wait : 0)
+        return core.pointee.desk.setTimer(core.pointee.desk.owner, core.pointee.now &+ wait, repeats ? wait : 0)
     }
 
     /// Takes a timer back. False when it is not set any more.
     @discardableResult
-    public func cancelTimer(_ timer: TimerID) -> Bool { core.pointee.desk.cancelTimer(timer) }
+    public func cancelTimer(_ timer: TimerID) -> Bool { core.pointee.desk.cancelTimer(core.pointee.desk.owner, timer) }
 
     /// The strategy's parameters, as `StrategyDescription` declared them.
     public var parameters: Parameters { core.pointee.parameters }
@@ -198,14 +199,13 @@ package struct ContextCore {
     package var orders: UnsafeMutablePointer<OrderRecord>
     package var open: UnsafeMutablePointer<UInt32>
     @usableFromInline package var openCount = 0
-    // The desk owns this memory and so outlives every use of the reference.
-    package unowned(unsafe) var desk: any OrderDesk
+    package var desk: OrderDesk
     package var startBalance: Money
     package var parameters: Parameters
 
     package init(
         instruments: UnsafeMutablePointer<InstrumentRecord>, instrumentCount: Int,
-        orders: UnsafeMutablePointer<OrderRecord>, open: UnsafeMutablePointer<UInt32>, desk: any OrderDesk,
+        orders: UnsafeMutablePointer<OrderRecord>, open: UnsafeMutablePointer<UInt32>, desk: OrderDesk,
         startBalance: Money, parameters: Parameters
     ) {
         self.instruments = instruments
@@ -216,14 +216,4 @@ package struct ContextCore {
         self.startBalance = startBalance
         self.parameters = parameters
     }
-}
-
-/// What the engine does for a `Context`.
-package protocol OrderDesk: AnyObject {
-    func place(_ request: OrderRequest) -> Placement
-    func cancel(_ id: OrderID) -> Placement
-    func modify(_ id: OrderID, price: Int64, quantity: Int64) -> Placement
-    func order(_ id: OrderID) -> Order?
-    func setTimer(at time: UInt64, every pause: UInt64) -> TimerID?
-    func cancelTimer(_ timer: TimerID) -> Bool
 }

@@ -24,12 +24,30 @@ package struct Economics: Equatable {
         scale = Int128(definition.multiplier) * Int128(powerOfTen(18 - decimals))
     }
 
+    /// What a quote value is a multiple of: price · quantity, inverse: the quantity. It never overflows.
+    @inlinable
+    package func parts(_ price: Int64, _ quantity: Int64) -> Int128 {
+        if isInverse { return Int128(quantity) }
+        let product = price.multipliedFullWidth(by: quantity)
+        return Int128(product.high) << 64 | Int128(product.low)
+    }
+
+    /// The most parts that are worth at most so much.
+    package func most(worth value: Int128) -> Int128 {
+        let (parts, rest) = value.quotientAndRemainder(dividingBy: scale)
+        return rest < 0 ? parts - 1 : parts
+    }
+
+    /// The least parts that are worth at least so much.
+    package func least(worth value: Int128) -> Int128 {
+        let (parts, rest) = value.quotientAndRemainder(dividingBy: scale)
+        return rest > 0 ? parts + 1 : parts
+    }
+
     /// The value in the quote asset; negative for a negative quantity; saturates.
     @inlinable
     package func notional(_ price: Int64, _ quantity: Int64) -> Int128 {
-        if isInverse { return Int128(quantity).multipliedSaturating(by: scale) }
-        let product = price.multipliedFullWidth(by: quantity)
-        return (Int128(product.high) << 64 | Int128(product.low)).multipliedSaturating(by: scale)
+        parts(price, quantity).multipliedSaturating(by: scale)
     }
 
     /// The value in the settlement asset: what a position's cost and profit are counted in.

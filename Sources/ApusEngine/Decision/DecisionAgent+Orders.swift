@@ -1,10 +1,28 @@
-package import Apus
+internal import Apus
 internal import CApusRing
 
 extension DecisionAgent {
     // MARK: What the strategy asks for
 
-    package func place(_ request: OrderRequest) -> Placement {
+    /// The functions behind `Context`. The engine is used without counting references: it owns the context.
+    static func desk(_ owner: UnsafeMutableRawPointer) -> OrderDesk {
+        OrderDesk(
+            owner: owner,
+            place: { owner, request in agent(owner)._withUnsafeGuaranteedRef { $0.place(request) } },
+            cancel: { owner, id in agent(owner)._withUnsafeGuaranteedRef { $0.cancel(id) } },
+            modify: { owner, id, price, quantity in
+                agent(owner)._withUnsafeGuaranteedRef { $0.modify(id, price: price, quantity: quantity) }
+            },
+            order: { owner, id in agent(owner)._withUnsafeGuaranteedRef { $0.orders.find(id)?.pointee.order } },
+            setTimer: { owner, time, pause in
+                agent(owner)._withUnsafeGuaranteedRef { $0.timers.pointee.set(at: time, every: pause) }
+            },
+            cancelTimer: { owner, timer in agent(owner)._withUnsafeGuaranteedRef { $0.timers.pointee.cancel(timer) } })
+    }
+
+    private static func agent(_ owner: UnsafeMutableRawPointer) -> Unmanaged<DecisionAgent> { .fromOpaque(owner) }
+
+    private func place(_ request: OrderRequest) -> Placement {
         guard owns(request.instrument) else { return refuse(.unknownInstrument) }
         guard orders.hasRoom else { return refuse(.orderTableFull) }
         guard state.pointee.nextOrder != .max else { return refuse(.identifiersExhausted) }
@@ -27,7 +45,7 @@ extension DecisionAgent {
         }
     }
 
-    package func cancel(_ id: OrderID) -> Placement {
+    private func cancel(_ id: OrderID) -> Placement {
         guard let record = orders.find(id), record.pointee.order.isOpen else { return refuse(.noSuchOrder) }
         guard record.pointee.order.state != .pendingCancel else { return refuse(.changePending) }
         guard send(gate.pointee.pass(record.pointee.order, action: APUS_ORDER_CANCEL)) else {
@@ -38,7 +56,7 @@ extension DecisionAgent {
         return .placed(id)
     }
 
-    package func modify(_ id: OrderID, price: Int64, quantity: Int64) -> Placement {
+    private func modify(_ id: OrderID, price: Int64, quantity: Int64) -> Placement {
         guard let record = orders.find(id), record.pointee.order.isOpen else { return refuse(.noSuchOrder) }
         switch record.pointee.order.state {
         case .pendingCancel, .pendingModify, .unknown: return refuse(.changePending)
@@ -63,14 +81,6 @@ extension DecisionAgent {
             return .placed(id)
         }
     }
-
-    package func order(_ id: OrderID) -> Order? { orders.find(id)?.pointee.order }
-
-    package func setTimer(at time: UInt64, every pause: UInt64) -> TimerID? {
-        timers.pointee.set(at: time, every: pause)
-    }
-
-    package func cancelTimer(_ timer: TimerID) -> Bool { timers.pointee.cancel(timer) }
 
     private func owns(_ instrument: Instrument) -> Bool {
         instrument.record >= table.records && instrument.record < table.records + table.count

@@ -7,7 +7,7 @@ internal import CApusRing
 /// count references, lock or make a system call.
 ///
 /// Unchecked: it is made by one thread and handed to the one that runs its turns; two threads never use it at once.
-package final class DecisionAgent: Agent, OrderDesk, @unchecked Sendable {
+package final class DecisionAgent: Agent, @unchecked Sendable {
     let feed: any FeedSource
     let sink: any OrderSink
     let table: InstrumentTable
@@ -55,7 +55,8 @@ package final class DecisionAgent: Agent, OrderDesk, @unchecked Sendable {
         core.initialize(
             to: ContextCore(
                 instruments: table.records, instrumentCount: table.count, orders: orders.records, open: orders.open,
-                desk: self, startBalance: configuration.startBalance, parameters: complete))
+                desk: Self.desk(Unmanaged.passUnretained(self).toOpaque()), startBalance: configuration.startBalance,
+                parameters: complete))
     }
 
     deinit {

@@ -88,12 +88,14 @@ package struct RiskGate: ~Copyable {
     /// Checks a new order, or one that takes the place of `replaced` open quantity, and makes it an approved one.
     package mutating func approve(
         _ request: OrderRequest, action: apus_order_action = APUS_ORDER_PLACE, id: OrderID,
-        replacing replaced: Int64 = 0,
-        openOrders: Int, now: UInt64
+        replacing replaced: Int64 = 0, openOrders: Int, now: UInt64
     ) -> Verdict {
-        if let refusal = check(request, replaced, action, openOrders, now) { return refuse(refusal) }
-        rate.take(now)
         let record = request.instrument.record
+        let limit = limits + Int(record.pointee.index)
+        let band = band(record.pointee.touch, limit.pointee.bandPpm)
+        let price = request.type == .market ? marketPrice(request) : request.price
+        if let refusal = check(request, price, band, replaced, action, openOrders, now) { return refuse(refusal) }
+        rate.take(now)
         var order = apus_order()
         order.client_id = id.value
         order.target_id = action == APUS_ORDER_PLACE ? 0 : id.value
@@ -103,9 +105,8 @@ package struct RiskGate: ~Copyable {
         order.type = request.type.rawValue
         order.time_in_force = request.timeInForce.rawValue
         order.flags = request.isReduceOnly ? UInt8(APUS_ORDER_REDUCE_ONLY.rawValue) : 0
-        order.price = request.type == .market ? marketPrice(request) : request.price
+        order.price = price
         order.quantity = request.quantity
-        let band = band(record.pointee.touch, limits[Int(record.pointee.index)].bandPpm)
         order.band_low = band.low
         order.band_high = band.high
         order.event_ns = record.pointee.publishTime
@@ -131,14 +132,15 @@ package struct RiskGate: ~Copyable {
     // MARK: The rules
 
     private func check(
-        _ request: OrderRequest, _ replaced: Int64, _ action: apus_order_action, _ openOrders: Int, _ now: UInt64
+        _ request: OrderRequest, _ price: Int64, _ band: (low: Int64, high: Int64), _ replaced: Int64,
+        _ action: apus_order_action, _ openOrders: Int, _ now: UInt64
     ) -> Refusal? {
         let record = request.instrument.record
         let limit = limits + Int(record.pointee.index)
         if isStopped || apus_flag(kill) != 0 { return .killed }
         if record.pointee.state != .live { return .bookNotLive }
         if let refusal = checkQuantity(request.quantity, record, limit) { return refusal }
-        if let refusal = checkPrice(request, record, limit) { return refusal }
+        if let refusal = checkPrice(request, price, band, record, limit) { return refusal }
         if let refusal = checkExposure(request, replaced, record, limit) { return refusal }
         if action == APUS_ORDER_PLACE && openOrders >= maxOpenOrders { return .tooManyOpenOrders }
         if !rate.allows(now) { return .rateExceeded }
@@ -160,10 +162,9 @@ package struct RiskGate: ~Copyable {
     }
 
     private func checkPrice(
-        _ request: OrderRequest, _ record: UnsafeMutablePointer<InstrumentRecord>,
-        _ limit: UnsafeMutablePointer<ResolvedLimits>
+        _ request: OrderRequest, _ price: Int64, _ band: (low: Int64, high: Int64),
+        _ record: UnsafeMutablePointer<InstrumentRecord>, _ limit: UnsafeMutablePointer<ResolvedLimits>
     ) -> Refusal? {
-        let price = request.type == .market ? marketPrice(request) : request.price
         if request.type == .market {
             if price == 0 { return .priceOutsideBand }
         } else {
@@ -171,11 +172,10 @@ package struct RiskGate: ~Copyable {
             let tick = record.pointee.tick
             if tick != 1 && price % tick != 0 { return .priceOffTick }
         }
-        let band = band(record.pointee.touch, limit.pointee.bandPpm)
         if price < band.low || price > band.high { return .priceOutsideBand }
-        let notional = record.pointee.economics.notional(price, request.quantity)
-        if notional > limit.pointee.orderNotional { return .notionalAboveMaximum }
-        if notional < record.pointee.minNotional.atoms && !request.isReduceOnly { return .notionalBelowMinimum }
+        let parts = record.pointee.economics.parts(price, request.quantity)
+        if parts > limit.pointee.orderParts { return .notionalAboveMaximum }
+        if parts < limit.pointee.minOrderParts && !request.isReduceOnly { return .notionalBelowMinimum }
         return nil
     }
 
@@ -194,7 +194,7 @@ package struct RiskGate: ~Copyable {
         if worst > limit.pointee.position { return .positionAboveMaximum }
         let touch = record.pointee.touch
         let price = touch.askQuantity != 0 ? max(touch.askPrice, touch.bidPrice) : touch.bidPrice
-        if record.pointee.economics.notional(price, worst) > limit.pointee.positionNotional {
+        if record.pointee.economics.parts(price, worst) > limit.pointee.positionParts {
             return .positionAboveMaximum
         }
         return nil

@@ -57,10 +57,12 @@ package struct RiskLimitError: Error, Equatable, Sendable, CustomStringConvertib
     package var description: String { "risk limit \"\(key)\": \(reason)" }
 }
 
-/// The limits of one instrument in its own units.
+/// The limits of one instrument in its own units. A notional limit L on parts worth s each is kept as ⌊L / s⌋ parts,
+/// which is the same limit without the multiplication.
 struct ResolvedLimits {
-    let orderNotional: Int128
-    let positionNotional: Int128
+    let orderParts: Int128
+    let minOrderParts: Int128
+    let positionParts: Int128
     let orderQuantity: Int64
     let position: Int64
     let bandPpm: Int64
@@ -77,8 +79,10 @@ struct ResolvedLimits {
                 throw RiskLimitError(key: key, reason: "\(value) for \(instrument.symbol): \(error.description)")
             }
         }
-        orderNotional = (own.maxOrderNotional ?? limits.maxOrderNotional).atoms
-        positionNotional = (own.maxPositionNotional ?? limits.maxPositionNotional).atoms
+        let economics = instrument.record.pointee.economics
+        orderParts = economics.most(worth: (own.maxOrderNotional ?? limits.maxOrderNotional).atoms)
+        minOrderParts = economics.least(worth: instrument.minNotional.atoms)
+        positionParts = economics.most(worth: (own.maxPositionNotional ?? limits.maxPositionNotional).atoms)
         orderQuantity = try units(own.maxOrderQuantity ?? limits.maxOrderQuantity, "maxOrderQuantity")
         position = try units(own.maxPosition ?? limits.maxPosition, "maxPosition")
         bandPpm = own.priceBandPpm ?? limits.priceBandPpm
