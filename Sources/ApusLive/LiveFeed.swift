@@ -40,9 +40,9 @@ package final class LiveFeed: FeedSource, @unchecked Sendable {
         try check(
             apus_market_init(market, publisher, memory.arena, table, Self.venueText(configuration.venue)),
             "cannot make the books")
-        try add(try makeMarketSession(metadata))
+        try add(try makeMarketSession(metadata), number: 0)
         if case .live(let credentials) = configuration.orders {
-            try add(try makeOrderSession(metadata, credentials))
+            try add(try makeOrderSession(metadata, credentials), number: 1)
         }
     }
 
@@ -127,7 +127,9 @@ package final class LiveFeed: FeedSource, @unchecked Sendable {
         return table
     }
 
-    private func add(_ session: UnsafeMutablePointer<apus_session>) throws(LiveError) {
+    // Connections and commands name sessions by these numbers: market data is 0, orders are 1.
+    private func add(_ session: UnsafeMutablePointer<apus_session>, number: UInt32) throws(LiveError) {
+        session.pointee.number = number
         try check(apus_wire_add(wire, session), "cannot add a session to the socket loop")
     }
 

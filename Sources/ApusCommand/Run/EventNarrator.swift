@@ -7,7 +7,8 @@ final class EventNarrator {
     private var reader: apus_feed_reader
     private let log: Log
     private let symbols: [String]
-    private var lost: UInt64 = 0
+    /// The newest state of each connection that was told, so that steps within a state are not repeated.
+    private var told: [UInt16: UInt8] = [:]
 
     init(attachingTo name: String, symbols: [String], log: Log) throws(CommandFailure) {
         guard apus_public_attach(&view, name) == 0 else {
@@ -45,9 +46,11 @@ final class EventNarrator {
     private func connection(_ event: apus_event) {
         let reason = String(cString: apus_link_reason_name(UInt8(truncatingIfNeeded: event.bid_price)))
         let code = event.ask_price == 0 ? "" : ", code \(event.ask_price)"
-        let plain = event.bid_price <= Int64(APUS_REASON_STOPPED)
+        let isPlain = event.bid_price <= Int64(APUS_REASON_STOPPED)
         let text = "\(connectionTitle(event.instrument)) \(connectionName(event.flags))"
-        plain ? log.info(text) : log.warning("\(text) (\(reason)\(code))")
+        if isPlain && told[event.instrument] == event.flags { return }
+        told[event.instrument] = event.flags
+        isPlain ? log.info(text) : log.warning("\(text) (\(reason)\(code))")
     }
 
     private func bookState(_ event: apus_event) {
