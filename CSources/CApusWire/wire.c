@@ -141,8 +141,17 @@ static uint32_t look_at_stop(apus_wire* wire, uint64_t now_ns) {
 
 // MARK: time
 
+static void count_allocations(apus_wire* wire) {
+    if (!wire->allocated_known) wire->allocated = apus_thread_allocated();
+    wire->allocated_known = true;
+    if (wire->counters == NULL) return;
+    __atomic_store_n(&wire->counters->hot[APUS_COUNT_HOT_ALLOCATED], apus_allocated_mark(wire->allocated),
+                     __ATOMIC_RELAXED);
+}
+
 static void keep_house(apus_wire* wire, uint64_t now_ns) {
     wire->house_ns = now_ns + HOUSE_INTERVAL_NS;
+    count_allocations(wire);
     if (now_ns >= wire->heartbeat_ns) {
         wire->heartbeat_ns = now_ns + HEARTBEAT_INTERVAL_NS;
         if (wire->header) __atomic_store_n(&wire->header->heartbeat_ns, now_ns, __ATOMIC_RELEASE);

@@ -10,6 +10,7 @@
 #ifndef APUS_WIRE_INTERNAL_H
 #define APUS_WIRE_INTERNAL_H
 
+#include "apus_allocations.h"
 #include "apus_wire.h"
 
 #include <netinet/in.h>
@@ -136,6 +137,8 @@ struct apus_wire {
     uint32_t max_reads;
     uint32_t life; // LIFE_..., read by any thread
     apus_counters* counters;
+    const uint64_t* allocated; // of the thread that runs the turns
+    bool allocated_known;
     apus_private rings;
     served_session sessions[APUS_SESSIONS_MAX];
 

@@ -14,6 +14,7 @@ extension LiveEngine {
     func runShared() {
         let wire = feed.wire
         let clock = apus_wire_clock(wire)!
+        let allocated = apus_thread_allocated()
         var stopping: StopProgress?
         while true {
             var work = Int(apus_wire_turn(wire))
@@ -22,7 +23,10 @@ extension LiveEngine {
             if let paper { work += paper.turn(now) }
             mailbox.answer(agent)
             if isDone(&stopping, now) || apus_wire_stopped(wire) { break }
-            if work == 0 { idleShared(now) }
+            if work == 0 {
+                note(allocated)
+                idleShared(now)
+            }
         }
         _ = apus_wire_stop(wire, Self.closePatience)
         hasEnded.store(true, ordering: .releasing)
@@ -32,6 +36,7 @@ extension LiveEngine {
     func runDecisions() {
         let wire = feed.wire
         var clock = apus_wire_clock(wire)!.pointee
+        let allocated = apus_thread_allocated()
         var stopping: StopProgress?
         var idleTurns = 0
         while true {
@@ -45,10 +50,17 @@ extension LiveEngine {
                 apus_wire_wake(wire)
             } else {
                 idleTurns += 1
+                note(allocated)
                 idleDecisions(idleTurns, &clock)
             }
         }
         hasEnded.store(true, ordering: .releasing)
+    }
+
+    /// Publishes how much this thread has allocated.
+    @inline(__always)
+    private func note(_ allocated: UnsafePointer<UInt64>?) {
+        apus_decide_allocated(feed.view.pointee.counters, apus_allocated_mark(allocated))
     }
 
     private func isDone(_ stopping: inout StopProgress?, _ now: UInt64) -> Bool {

@@ -69,6 +69,18 @@ package final class LiveEngine: @unchecked Sendable {
     /// Positions and orders, or nil when the decision thread has not answered yet. Control side, one thread.
     package func status() -> EngineStatus? { mailbox.take() }
 
+    /// Bytes that each thread has allocated since it started, and the events that the decision side has read by then; nil where
+    /// jemalloc does not count. A moment's view, renewed when the threads are idle.
+    package func allocations() -> Allocations? {
+        let counters = feed.view.pointee.counters
+        let hot = apus_counter(apus_counters_hot(counters, APUS_COUNT_HOT_ALLOCATED.rawValue))
+        let decide = apus_counter(apus_counters_decide(counters, APUS_COUNT_DECIDE_ALLOCATED.rawValue))
+        guard hot > 0, decide > 0 else { return nil }
+        return Allocations(
+            hot: hot - 1, decide: decide - 1,
+            events: apus_counter(apus_counters_decide(counters, APUS_COUNT_EVENTS_READ.rawValue)))
+    }
+
     /// Whether the engine still works; false also when a command or the stop flag has ended it.
     package var isRunning: Bool { isStarted && !hasEnded.load(ordering: .acquiring) }
 

@@ -27,6 +27,7 @@ enum apus_hot_counter {
     APUS_COUNT_TURNS,
     APUS_COUNT_CLOCK_SKEW, // messages stamped ahead of our clock
     APUS_COUNT_ARENA_BYTES,
+    APUS_COUNT_HOT_ALLOCATED, // 1 + bytes the thread has ever allocated; 0 where jemalloc does not count them
     APUS_HOT_COUNTERS = 32,
 };
 
@@ -38,6 +39,7 @@ enum apus_decide_counter {
     APUS_COUNT_ORDERS_BLOCKED, // by the risk gate
     APUS_COUNT_FILLS,
     APUS_COUNT_DECIDE_TURNS,
+    APUS_COUNT_DECIDE_ALLOCATED, // as APUS_COUNT_HOT_ALLOCATED
     APUS_DECIDE_COUNTERS = 32,
 };
 
@@ -86,6 +88,11 @@ static inline apus_histogram* apus_counters_hop(apus_counters* counters, uint32_
 // The word's one writer only.
 static inline void apus_count(uint64_t* counter, uint64_t amount) {
     __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + amount, __ATOMIC_RELAXED);
+}
+
+// The decision thread only.
+static inline void apus_decide_allocated(apus_counters* counters, uint64_t mark) {
+    __atomic_store_n(&counters->decide[APUS_COUNT_DECIDE_ALLOCATED], mark, __ATOMIC_RELAXED);
 }
 
 // Any thread.

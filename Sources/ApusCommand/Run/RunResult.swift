@@ -1,5 +1,6 @@
 import Apus
 import ApusEngine
+import ApusLive
 
 /// How a run ended, for `--json` and for people.
 struct RunResult {
@@ -8,6 +9,8 @@ struct RunResult {
     let seconds: Double
     let strategy: String
     let venue: String
+    /// Allocations from the end of the warm-up to the stop; nil when the run was too short or jemalloc is not there.
+    let steady: Allocations?
 
     /// `events, orders, fills, seconds, pnl, hops` and some more; times in nanoseconds.
     var json: JSONText {
@@ -18,7 +21,16 @@ struct RunResult {
             ("venue", .string(venue)), ("events_lost", .unsigned(summary.eventsLost)),
             ("cancels", .unsigned(summary.cancels)), ("rejections", .unsigned(summary.rejections)),
             ("open_orders", .integer(Int64(summary.openOrders))),
+            ("allocated", allocated),
             ("blocked", .object(summary.blocked.sorted { $0.key < $1.key }.map { ($0.key, .unsigned($0.value)) })),
+        ])
+    }
+
+    /// Bytes in steady state, by thread.
+    private var allocated: JSONText {
+        guard let steady else { return .null }
+        return .object([
+            ("hot", .unsigned(steady.hot)), ("decide", .unsigned(steady.decide)), ("events", .unsigned(steady.events)),
         ])
     }
 

@@ -10,6 +10,9 @@ final class RunSession {
     private let seconds: Double?
     private let hasView: Bool
     private let clock = ContinuousClock()
+    /// Where the steady state begins: connections are made and every path has run.
+    private var steadyStart: Allocations?
+    private static let warmUpEvents = 10_000
 
     init(_ plan: RunPlan, log: Log, signals: StopSignals, seconds: Double?, hasView: Bool) {
         self.plan = plan
@@ -53,11 +56,18 @@ final class RunSession {
         }
         log.info("engine \(engine.name) runs \(plan.title); look into it with: apus top \(engine.name)")
         try watch(engine, recording, until: seconds.map { begin + .seconds($0) })
+        let steady = steadyStart.flatMap { start in engine.allocations().map { $0.since(start) } }
         log.info("stopping: canceling open orders")
         let summary = engine.stop()
         try recording?.close()
         let passed = (clock.now - begin) / .nanoseconds(1) / 1e9
-        return RunResult(summary: summary, seconds: passed, strategy: plan.strategy.name, venue: plan.venueKind)
+        return RunResult(
+            summary: summary, seconds: passed, strategy: plan.strategy.name, venue: plan.venueKind, steady: steady)
+    }
+
+    private func noteSteadyStart(_ engine: LiveEngine) {
+        guard steadyStart == nil, let now = engine.allocations(), now.events >= Self.warmUpEvents else { return }
+        steadyStart = now
     }
 
     /// Draws and narrates until the time is over, the user ends it, or the engine has ended by itself.
@@ -72,6 +82,7 @@ final class RunSession {
         }
         while engine.isRunning {
             narrator.follow()
+            noteSteadyStart(engine)
             try recording?.drain()
             let left = end.map { $0 - clock.now }
             if let left, left <= .zero { return }
