@@ -5,12 +5,13 @@ extension DecisionAgent {
     /// Reads the feed ring and tells the strategy.
     func drainEvents() -> Int {
         let state = self.state
+        var event = apus_event()
         var read = 0
         loop: while read < configuration.eventBatch {
-            switch apus_feed_read(&state.pointee.reader, &state.pointee.event) {
+            switch apus_feed_read(&state.pointee.reader, &event) {
             case APUS_FEED_EVENT:
                 read += 1
-                dispatch(state.pointee.reader.next - 1)
+                dispatch(event, state.pointee.reader.next - 1)
             case APUS_FEED_LAPPED:
                 lapped()
                 break loop  // the books come before the events that follow
@@ -25,8 +26,7 @@ extension DecisionAgent {
     }
 
     @inline(__always)
-    private func dispatch(_ number: UInt64) {
-        let event = state.pointee.event
+    private func dispatch(_ event: apus_event, _ number: UInt64) {
         advance(event.publish_ns)
         let start = beginDecision()
         if start != 0 {
