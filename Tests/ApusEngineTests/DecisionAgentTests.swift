@@ -31,6 +31,7 @@ import Testing
         let feed = TestFeed()
         feed.book([(100, 5)], [(102, 6)])
         let sink = TestSink()
+        // The test has one thread.
         nonisolated(unsafe) let recorder = Recorder()
         let agent = try DecisionAgent(
             strategy: StrategyDescription(name: "t", summary: "t") { _ in RecordingStrategy(recorder: recorder) },
@@ -142,6 +143,7 @@ import Testing
 
     @Test func liveTimeRecordsHops() throws {
         let feed = TestFeed(), sink = TestSink()
+        // The test has one thread.
         nonisolated(unsafe) let recorder = Recorder()
         recorder.onBook = { book, context in
             context.limit(.buy, Quantity(units: 10), of: book.instrument, at: Price(units: 10_000))

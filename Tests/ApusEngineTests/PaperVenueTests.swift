@@ -19,6 +19,7 @@ private struct PaperBench {
         paper = try PaperVenue(feed: feed, instruments: [definition()], configuration: configuration)
         var engine = EngineConfiguration(runTag: 1)
         engine.limits = wideLimits()
+        // The test has one thread.
         nonisolated(unsafe) let recorder = recorder
         agent = try DecisionAgent(
             strategy: StrategyDescription(name: "t", summary: "t") { _ in RecordingStrategy(recorder: recorder) },

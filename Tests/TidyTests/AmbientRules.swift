@@ -40,7 +40,9 @@ enum AmbientRules {
 
     // A name followed by a parenthesis: fields and types of the same name are harmless.
     private static func calls(_ file: SourceFile, _ names: [String]) -> [Violation] {
-        let forbidden = Set(names)
+        // A function of the file itself may have any name.
+        let own = Set(file.code.filter { $0.hasPrefix("static ") }.flatMap { called(in: $0) })
+        let forbidden = Set(names).subtracting(own)
         return file.code.enumerated().flatMap { index, line in
             called(in: line).filter(forbidden.contains).map {
                 Violation(path: file.path, line: index + 1, rule: "\($0)() is forbidden in pure code")
@@ -97,7 +99,7 @@ enum AmbientRules {
     /// Names that the code declares as dictionaries or sets.
     static func unorderedNames(in code: [String]) -> Set<String> {
         let patterns = [
-            #"\b(?:let|var)\s+(\w+)\s*:\s*\[[^\[\]]+:[^\]]+\]"#, #"\b(?:let|var)\s+(\w+)\s*:\s*Set<"#,
+            #"\b(?:let|var)\s+(\w+)\s*:\s*\[[^\[\]\(]+:[^\]]+\]"#, #"\b(?:let|var)\s+(\w+)\s*:\s*Set<"#,
             #"\b(?:let|var)\s+(\w+)\s*=\s*\[[^\[\],]+:[^\]]+\]\(\)"#, #"\b(?:let|var)\s+(\w+)\s*=\s*Set[<(]"#,
             #"\b(?:let|var)\s+(\w+)\s*=\s*Dictionary[<(]"#,
         ]

@@ -44,6 +44,7 @@ import Testing
 
     @Test(arguments: [
         "// malloc(3)", "arena->free(x);", "const char* t = \"rand()\";", "apus_arena_free(a, b, 3);", "int time = 3;",
+        "static int read(int a) {\nreturn read(a);",
     ])
     func harmlessC(_ line: String) {
         #expect(AmbientRules.violations(in: [file("CSources/CApusProtocol/a.c", line)]).isEmpty)
@@ -64,7 +65,9 @@ import Testing
     @Test(arguments: [
         "var orders: [Int: String] = [:]\nfor (id, order) in orders.sorted(by: less) {",
         "var orders: [Int: String] = [:]\n// order does not matter: they are summed\nfor (id, order) in orders {",
-        "var orders: [Order] = []\nfor order in orders {", "let updated = lastUpdate", "// Date()",
+        "var orders: [Order] = []\nfor order in orders {",
+        "let names: [(name: String, hop: Int)] = []\nfor (name, hop) in names {", "let updated = lastUpdate",
+        "// Date()",
     ])
     func harmlessSwift(_ text: String) {
         #expect(AmbientRules.violations(in: [file("Sources/ApusVenue/A.swift", text)]).isEmpty, "\(text)")

@@ -1,7 +1,7 @@
 import Foundation
 
 /// One file of the repository as the rules see it.
-struct SourceFile {
+struct SourceFile: Sendable {
     /// From the repository's root.
     let path: String
     let lines: [String]
@@ -31,11 +31,16 @@ struct Violation: Equatable, CustomStringConvertible {
 
 /// The repository that these tests stand in.
 enum Repository {
-    static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    static let root = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath().deletingLastPathComponent()
+        .deletingLastPathComponent()
         .deletingLastPathComponent()
 
-    /// All Swift and C files of the project.
-    static func files(under folders: [String] = ["CSources", "Sources", "Tests", "Benchmarks"]) throws -> [SourceFile] {
+    /// All Swift and C files of the project, read once.
+    static let all = Result { try files() }
+
+    private static func files(under folders: [String] = ["CSources", "Sources", "Tests", "Benchmarks"]) throws
+        -> [SourceFile]
+    {
         var files: [SourceFile] = []
         for folder in folders {
             let base = root.appendingPathComponent(folder)
@@ -55,59 +60,59 @@ enum Repository {
 func withoutCommentsAndTexts(_ text: String) -> String {
     enum State { case code, line, block, string, longString, character }
     var state = State.code
-    var result: [Character] = []
-    let characters = Array(text)
+    let bytes = Array(text.utf8)
+    var result: [UInt8] = []
+    result.reserveCapacity(bytes.count)
     var index = 0
-    func next(_ offset: Int) -> Character? { index + offset < characters.count ? characters[index + offset] : nil }
-    while index < characters.count {
-        let character = characters[index]
-        var shown = character
+    let blank = UInt8(ascii: " "), newline = UInt8(ascii: "\n"), quote = UInt8(ascii: "\"")
+    func isAt(_ word: StaticString) -> Bool {
+        guard index + word.utf8CodeUnitCount <= bytes.count else { return false }
+        return (0..<word.utf8CodeUnitCount).allSatisfy { bytes[index + $0] == word.utf8Start[$0] }
+    }
+    while index < bytes.count {
+        var shown = bytes[index]
         var step = 1
         switch state {
         case .code:
-            if character == "/" && next(1) == "/" {
-                state = .line
-                shown = " "
-            } else if character == "/" && next(1) == "*" {
-                state = .block
-                shown = " "
-            } else if character == "\"" && next(1) == "\"" && next(2) == "\"" {
+            if isAt("//") || isAt("/*") {
+                state = isAt("//") ? .line : .block
+                shown = blank
+            } else if isAt("\"\"\"") {
                 state = .longString
                 step = 3
-            } else if character == "\"" {
+            } else if shown == quote {
                 state = .string
-            } else if character == "'" {
+            } else if isAt("'") {
                 state = .character
             }
         case .line:
-            if character == "\n" { state = .code } else { shown = " " }
+            if shown == newline { state = .code } else { shown = blank }
         case .block:
-            if character == "*" && next(1) == "/" {
+            if isAt("*/") {
                 state = .code
                 step = 2
             }
-            if character != "\n" { shown = " " }
+            if shown != newline { shown = blank }
         case .string, .character:
-            let quote: Character = state == .string ? "\"" : "'"
-            if character == "\\" {
+            if isAt("\\") {
                 step = 2
-                shown = " "
-            } else if character == quote || character == "\n" {
+                shown = blank
+            } else if shown == newline || shown == (state == .string ? quote : UInt8(ascii: "'")) {
                 state = .code
             } else {
-                shown = " "
+                shown = blank
             }
         case .longString:
-            if character == "\"" && next(1) == "\"" && next(2) == "\"" {
+            if isAt("\"\"\"") {
                 state = .code
                 step = 3
-            } else if character != "\n" {
-                shown = " "
+            } else if shown != newline {
+                shown = blank
             }
         }
         result.append(shown)
-        if step > 1 { result += Array(repeating: " ", count: step - 1) }
+        for _ in 1..<max(step, 1) { result.append(blank) }
         index += step
     }
-    return String(result)
+    return String(decoding: result, as: UTF8.self)
 }

@@ -8,11 +8,11 @@
 #ifndef APUS_ARENA_H
 #define APUS_ARENA_H
 
+#include "apus_limits.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
-// Smallest block, and the alignment of every block.
-#define APUS_ARENA_BLOCK_MIN 64u
 #define APUS_ARENA_CLASSES 42u
 
 typedef struct apus_arena {

@@ -50,8 +50,6 @@ enum {
     APUS_REASON_SESSION = 14,        // the session asked; it may give any number from here to 255 as its own reason
 };
 
-// Smallest tx of a link: an upgrade request with its path and some headers.
-#define APUS_LINK_TX_MIN 4096u
 // Of tx, kept back from data for pongs and the close frame.
 #define APUS_LINK_TX_CONTROL 256u
 

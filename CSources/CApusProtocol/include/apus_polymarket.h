@@ -102,8 +102,6 @@ typedef struct apus_polymarket_market {
 
 #define APUS_POLYMARKET_BATCH_HOLD_NS 250000000ull
 #define APUS_POLYMARKET_PROOF_TIMEOUT_NS 10000000000ull
-// Levels of one message: 9,999 prices of the finest tick on two sides.
-#define APUS_POLYMARKET_LEVELS_MAX 20480u
 
 // `levels` has room for level_capacity levels and stays the caller's; tables come from the market's arena. Returns 0 or -ENOMEM.
 int apus_polymarket_market_init(apus_polymarket_market* polymarket, apus_market* market, apus_polymarket_level* levels,

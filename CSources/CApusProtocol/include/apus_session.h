@@ -38,8 +38,7 @@ struct apus_session {
     uint32_t number; // among the engine's sessions
 };
 
-// Channels that one session may have, and the number under which one of them is published in CONNECTION events.
-#define APUS_SESSION_CHANNELS_MAX 8u
+// The number under which one of its channels is published in CONNECTION events.
 static inline uint16_t apus_connection_number(const apus_session* session, uint32_t channel) {
     return (uint16_t)(session->number * APUS_SESSION_CHANNELS_MAX + channel);
 }

@@ -47,8 +47,6 @@ enum {
 
 // What the buffer needs beside the largest message: a control frame and the header of the frame after it.
 #define APUS_WS_OVERHEAD 160u
-// Longest header of a client's frame.
-#define APUS_WS_HEADER_MAX 14u
 
 typedef struct apus_ws {
     uint64_t offset;    // stream offset of the first byte not yet looked at; byte 0 is the first after the upgrade

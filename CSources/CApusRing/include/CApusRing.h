@@ -1,3 +1,4 @@
+// What threads and processes share: layouts, rings, counters, time, and every limit.
 #ifndef CAPUSRING_H
 #define CAPUSRING_H
 

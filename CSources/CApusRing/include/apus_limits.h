@@ -55,6 +55,19 @@
 // Requests that wait for one HTTP connection.
 #define APUS_FETCH_SLOTS 16u
 
+// Channels that one session may have.
+#define APUS_SESSION_CHANNELS_MAX 8u
+// Open connections that are read without asking first.
+#define APUS_WIRE_DIRECT_MAX 2u
+// Smallest tx of a link: an upgrade request with its path and some headers.
+#define APUS_LINK_TX_MIN 4096u
+// Longest header of a client's frame.
+#define APUS_WS_HEADER_MAX 14u
+// Smallest block of the arena, and the alignment of every block.
+#define APUS_ARENA_BLOCK_MIN 64u
+// Levels of one Polymarket message: 9,999 prices of the finest tick on two sides.
+#define APUS_POLYMARKET_LEVELS_MAX 20480u
+
 // Decimals of an instrument: 10^18 is the largest power of ten in 64 bits.
 #define APUS_DECIMALS_MAX 18u
 // Ticks that one side of a book holds in its window (powers of two): where it starts, and where it stops to double.

@@ -34,8 +34,6 @@
 
 typedef struct apus_wire apus_wire;
 
-// Open connections that are read without asking first.
-#define APUS_WIRE_DIRECT_MAX 2u
 // Longest error text, with its zero.
 #define APUS_WIRE_ERROR_BYTES 256u
 
