@@ -195,6 +195,7 @@ struct Bench {
         feed = TestFeed(slots: slots)
         var configuration = EngineConfiguration(runTag: 7)
         configuration.limits = limits
+        configuration.reconcilePause = 0
         configure(&configuration)
         // The recorder is used by the test's own thread alone.
         nonisolated(unsafe) let recorder = recorder

@@ -92,13 +92,15 @@ import Testing
         bench.sink.report(APUS_REPORT_CANCELED, id) { $0.cumulative = 4 }
         bench.turn()
         #expect(bench.state(id) == .canceled)
-        #expect(bench.instrument.record.pointee.openBuys == 4, "filled at the venue, not yet told")
-        bench.fill(id, 4, trade: 1, cumulative: 4)
+        #expect(bench.held == 4, "filled at the venue, not yet told")
+        #expect(bench.recorder.reports.last?.fill?.quantity == Quantity(units: 4))
+        bench.fill(id, 4, trade: 1, cumulative: 4, fee: 5)
         bench.turn()
         #expect(bench.held == 4)
+        #expect(bench.context.position(of: bench.instrument).fees == (try Money("0.00000005")))
         #expect(bench.state(id) == .canceled)
         #expect(bench.instrument.record.pointee.openBuys == 0)
-        #expect(bench.recorder.reports.map(\.kind) == [.accepted, .canceled, .fill])
+        #expect(bench.recorder.reports.map(\.kind) == [.accepted, .canceled])
     }
 
     @Test func cancelRejectedBecauseFilled() throws {
@@ -234,6 +236,8 @@ import Testing
         bench.sink.report(APUS_REPORT_STATUS, id) { $0.status = UInt8(APUS_STATUS_NEW.rawValue) }
         bench.turn(now)
         #expect(bench.state(id) == .live)
+        bench.turn(try #require(bench.agent.nextDue))
+        #expect(bench.sink.next() == nil)
         #expect(bench.agent.nextDue == nil)
     }
 
@@ -255,6 +259,84 @@ import Testing
         bench.turn()
         #expect(bench.state(first) == .canceled)
         #expect(bench.held == 3)
+    }
+
+    @Test func aFillShowsThatOneBeforeItWasMissed() throws {
+        let bench = try opened()
+        let id = try bench.resting(20)
+        bench.fill(id, 5, trade: 2, cumulative: 15)
+        bench.turn()
+        #expect(bench.held == 15)
+        bench.fill(id, 10, trade: 1, cumulative: 10, fee: 3)
+        bench.turn()
+        #expect(bench.held == 15, "it was counted when it was found missing")
+        #expect(bench.context.position(of: bench.instrument).fees == (try Money("0.00000003")))
+        bench.fill(id, 5, trade: 3, cumulative: 20)
+        bench.turn()
+        #expect(bench.held == 20)
+        #expect(bench.state(id) == .filled)
+    }
+
+    @Test func whatWasAssumedDoesNotSwallowALaterFill() throws {
+        let bench = try opened()
+        let id = try bench.resting(20)
+        bench.sink.report(APUS_REPORT_STATUS, id) {
+            $0.status = UInt8(APUS_STATUS_PARTIALLY_FILLED.rawValue)
+            $0.cumulative = 10
+        }
+        bench.fill(id, 5, trade: 2, cumulative: 15)
+        bench.turn()
+        #expect(bench.held == 15)
+    }
+
+    @Test func aSilentOrderIsAskedAbout() throws {
+        let bench = try Bench { $0.reconcilePause = 2_000_000_000 }
+        bench.open()
+        let id = try bench.resting(10)
+        let due = try #require(bench.agent.nextDue)
+        bench.turn(due - 1)
+        #expect(bench.sink.next() == nil)
+        bench.turn(due)
+        #expect(bench.sink.next().map { UInt32($0.action) } == APUS_ORDER_QUERY.rawValue)
+        #expect(bench.state(id) == .live, "asking is not doubting")
+        bench.sink.report(APUS_REPORT_STATUS, id) {
+            $0.action = UInt8(APUS_ORDER_QUERY.rawValue)
+            $0.status = UInt8(APUS_STATUS_EXPIRED.rawValue)
+        }
+        bench.turn(due)
+        #expect(bench.state(id) == .expired)
+    }
+
+    @Test func anAnswerThatWasMadeEarlierDoesNotBringBackOldTerms() throws {
+        let bench = try opened()
+        let id = try bench.resting(10)
+        bench.sink.report(APUS_REPORT_MODIFIED, id) {
+            ($0.price, $0.quantity, $0.venue_ns) = (9_990, 15, 2_000_000)
+        }
+        bench.sink.report(APUS_REPORT_STATUS, id) {
+            $0.status = UInt8(APUS_STATUS_NEW.rawValue)
+            ($0.price, $0.quantity, $0.venue_ns) = (10_000, 10, 1_000_000)
+        }
+        bench.turn()
+        #expect(bench.context.order(id)?.price == Price(units: 9_990))
+        #expect(bench.context.order(id)?.quantity == Quantity(units: 15))
+    }
+
+    @Test func aLostChangeMayHaveMadeTheOrderLarger() throws {
+        let bench = try opened()
+        let id = try bench.resting(10)
+        bench.context.modify(id, price: Price(units: 9_990), quantity: Quantity(units: 20))
+        bench.sink.report(APUS_REPORT_UNKNOWN, id) { $0.action = UInt8(APUS_ORDER_MODIFY.rawValue) }
+        bench.fill(id, 10, trade: 1, cumulative: 10)
+        bench.turn()
+        #expect(bench.state(id) == .unknown, "ten of twenty, or all")
+        bench.sink.report(APUS_REPORT_STATUS, id) {
+            $0.status = UInt8(APUS_STATUS_PARTIALLY_FILLED.rawValue)
+            ($0.price, $0.quantity, $0.cumulative) = (9_990, 20, 10)
+        }
+        bench.turn()
+        #expect(bench.state(id) == .partiallyFilled)
+        #expect(bench.context.order(id)?.remaining == Quantity(units: 10))
     }
 
     @Test func statusTellsOfFillsThatWereMissed() throws {
@@ -288,7 +370,11 @@ import Testing
         bench.turn()
         #expect(bench.state(id) == .pendingNew, "only an order that was asked about can be not found")
         bench.sink.report(APUS_REPORT_UNKNOWN, id)
-        bench.sink.report(APUS_REPORT_NOT_FOUND, id)
+        let late = bench.feed.now + 6_500_000_000
+        bench.sink.report(APUS_REPORT_NOT_FOUND, id) { $0.sent_ns = late - 1 }
+        bench.turn()
+        #expect(bench.state(id) == .unknown, "the order itself may still be on its way")
+        bench.sink.report(APUS_REPORT_NOT_FOUND, id) { $0.sent_ns = late }
         bench.turn()
         #expect(bench.state(id) == .rejected)
         #expect(bench.context.openOrders.count == 0)

@@ -105,7 +105,8 @@ final class EngineSide {
 
     /// The sessions as they are in life, but with times that fit into a life of some seconds.
     private static func makeSessions(
-        _ marketSession: UnsafeMutablePointer<apus_binance_session>, _ orderSession: UnsafeMutablePointer<apus_binance_orders>,
+        _ marketSession: UnsafeMutablePointer<apus_binance_session>,
+        _ orderSession: UnsafeMutablePointer<apus_binance_orders>,
         _ market: UnsafeMutablePointer<apus_market>, _ queues: UnsafeMutablePointer<apus_private>, _ dice: inout Dice
     ) throws {
         var config = apus_binance_config()
@@ -139,7 +140,8 @@ final class EngineSide {
         hasten(&orders.user_link)
         random = dice.fork()
         try check(
-            apus_binance_orders_init(orderSession, &orders, market, queues, &signer, &random), "apus_binance_orders_init")
+            apus_binance_orders_init(orderSession, &orders, market, queues, &signer, &random),
+            "apus_binance_orders_init")
         marketSession.pointee.session.number = 0
         orderSession.pointee.session.number = 1
     }
@@ -159,7 +161,8 @@ final class EngineSide {
     }
 
     private static func makeAgent(
-        _ feed: SimulatedFeed, _ sink: SimulatedSink, _ character: Character, _ trader: @escaping @Sendable () -> RandomTrader
+        _ feed: SimulatedFeed, _ sink: SimulatedSink, _ character: Character,
+        _ trader: @escaping @Sendable () -> RandomTrader
     ) throws -> DecisionAgent {
         var configuration = EngineConfiguration(runTag: 7)
         configuration.limits.maxOrderNotional = Money(whole: 100_000)
@@ -167,6 +170,7 @@ final class EngineSide {
         configuration.limits.priceBandPpm = 50_000
         configuration.limits.ordersPerSecond = 100
         configuration.limits.orderBurst = 50
+        configuration.reconcilePause = 2 * second
         configuration.eventBatch = 64
         configuration.reportBatch = 16
         let definitions = try symbols.enumerated().map { index, symbol in

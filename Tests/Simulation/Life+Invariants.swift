@@ -58,17 +58,21 @@ extension Life {
     private func checkTouch(_ event: apus_event, _ number: UInt64) {
         let index = Int(event.instrument)
         counts.touchesChecked += 1
-        if states[index] != UInt8(APUS_STATE_LIVE.rawValue) { ledger.problem("a book event while the book is not live") }
+        if states[index] != UInt8(APUS_STATE_LIVE.rawValue) {
+            ledger.problem("a book event while the book is not live")
+        }
         let touch = Touch(event.bid_price, event.bid_quantity, event.ask_price, event.ask_quantity)
         if ledger.touches.count > 4096 { ledger.touches.removeAll(keepingCapacity: true) }
         ledger.touches[number] = touch
-        guard let true_ = truth.book(index, at: UInt64(event.update_id)) else {
+        guard let truth = truth.book(index, at: UInt64(event.update_id)) else {
             ledger.problem("book \(index) was published at id \(event.update_id), which the venue never published")
             return
         }
         let right = Touch(
-            true_.bid?.price ?? 0, true_.bid?.quantity ?? 0, true_.ask?.price ?? 0, true_.ask?.quantity ?? 0)
-        if touch != right { ledger.problem("book \(index) at id \(event.update_id) was published with \(touch), not \(right)") }
+            truth.bid?.price ?? 0, truth.bid?.quantity ?? 0, truth.ask?.price ?? 0, truth.ask?.quantity ?? 0)
+        if touch != right {
+            ledger.problem("book \(index) at id \(event.update_id) was published with \(touch), not \(right)")
+        }
     }
 
     private func checkBook(_ index: Int) {
@@ -79,11 +83,13 @@ extension Life {
         guard book.pointee.update_id != checkedUpdates[index] else { return }
         checkedUpdates[index] = book.pointee.update_id
         counts.booksChecked += 1
-        guard let true_ = truth.book(index, at: book.pointee.update_id) else {
+        guard let right = truth.book(index, at: book.pointee.update_id) else {
             ledger.problem("book \(index) is live at id \(book.pointee.update_id), which the venue never published")
             return
         }
-        if hash(book) != true_.hash { ledger.problem("book \(index) is live and wrong at id \(book.pointee.update_id)") }
+        if hash(book) != right.hash {
+            ledger.problem("book \(index) is live and wrong at id \(book.pointee.update_id)")
+        }
         checkBoard(index, book)
     }
 
@@ -113,13 +119,16 @@ extension Life {
             let result = apus_board_read(&engine.view.pointee.board, UInt32(index), &header, base, base + depth)
             let bids = apus_book_depth(&book.pointee.book, UInt32(APUS_SIDE_BID), base + 2 * depth, UInt32(depth))
             let asks = apus_book_depth(&book.pointee.book, UInt32(APUS_SIDE_ASK), base + 3 * depth, UInt32(depth))
-            var isEqual = result == 0 && header.state == UInt32(book.pointee.state) && header.bids == bids && header.asks == asks
+            var isEqual =
+                result == 0 && header.state == UInt32(book.pointee.state) && header.bids == bids && header.asks == asks
             for place in 0..<Int(min(bids, header.bids)) where isEqual {
-                isEqual = base[place].price == base[2 * depth + place].price
+                isEqual =
+                    base[place].price == base[2 * depth + place].price
                     && base[place].quantity == base[2 * depth + place].quantity
             }
             for place in 0..<Int(min(asks, header.asks)) where isEqual {
-                isEqual = base[depth + place].price == base[3 * depth + place].price
+                isEqual =
+                    base[depth + place].price == base[3 * depth + place].price
                     && base[depth + place].quantity == base[3 * depth + place].quantity
             }
             if !isEqual { ledger.problem("the board of book \(index) is not the book at id \(book.pointee.update_id)") }
@@ -150,7 +159,8 @@ extension Life {
         }
         let right = venue.fingerprint(index)
         if book.pointee.update_id != UInt64(right.updateID) || hash(book) != right.hash {
-            found.append("\(symbol): engine at id \(book.pointee.update_id), venue at \(right.updateID), or other levels")
+            found.append(
+                "\(symbol): engine at id \(book.pointee.update_id), venue at \(right.updateID), or other levels")
         }
         let shown = engine.agent.context.book(of: engine.agent.context.instruments[index])
         if !shown.isLive { found.append("\(symbol) is live, but not for the strategy") }
@@ -170,7 +180,9 @@ extension Life {
             }
             if let difference = Self.difference(ours, theirs) { found.append("order \(OrderID(id)): \(difference)") }
             let told = ledger.told[id] ?? 0
-            if told != ours.filled.units { found.append("order \(OrderID(id)): \(told) filled was told, \(ours.filled.units) is") }
+            if told != ours.filled.units {
+                found.append("order \(OrderID(id)): \(told) filled was told, \(ours.filled.units) is")
+            }
         }
         let count = venue.orderCount(apiKey: EngineSide.apiKey)
         if count != atVenue { found.append("the venue has \(count) orders, the engine approved \(atVenue) of them") }
@@ -182,12 +194,18 @@ extension Life {
     }
 
     private static func difference(_ ours: Order, _ theirs: TrueOrder?) -> String? {
-        guard let theirs else { return ours.state == .rejected ? nil : "engine \(ours.state), venue knows no such order" }
-        if ours.filled.units != theirs.executed { return "engine has filled \(ours.filled.units), venue \(theirs.executed)" }
+        guard let theirs else {
+            return ours.state == .rejected ? nil : "engine \(ours.state), venue knows no such order"
+        }
+        if ours.filled.units != theirs.executed {
+            return "engine has filled \(ours.filled.units), venue \(theirs.executed)"
+        }
         if ours.state != expected(theirs.status) { return "engine \(ours.state), venue \(theirs.status)" }
         guard theirs.status.isOpen else { return nil }
         if ours.price.units != theirs.price { return "engine's price \(ours.price.units), venue's \(theirs.price)" }
-        if ours.quantity.units != theirs.quantity { return "engine's quantity \(ours.quantity.units), venue's \(theirs.quantity)" }
+        if ours.quantity.units != theirs.quantity {
+            return "engine's quantity \(ours.quantity.units), venue's \(theirs.quantity)"
+        }
         return nil
     }
 

@@ -200,7 +200,11 @@ extension Life {
     /// Nothing passes for a while in one direction; an order may arrive long after it was given up.
     private func stall(_ pipe: Pipe) {
         let until = now + network.between(500 * millisecond, 7 * second)
-        if network.once(in: 2) { pipe.lastUp = max(pipe.lastUp, until) } else { pipe.lastDown = max(pipe.lastDown, until) }
+        if network.once(in: 2) {
+            pipe.lastUp = max(pipe.lastUp, until)
+        } else {
+            pipe.lastDown = max(pipe.lastDown, until)
+        }
     }
 }
 
@@ -223,7 +227,8 @@ struct HiddenGap {
 
     /// The bytes to send; nil: none.
     mutating func pass(_ bytes: [UInt8]) -> [UInt8]? {
-        guard let range = Self.find(Array("\"pu\":".utf8), in: bytes), Self.find(Array("btcusdt@depth".utf8), in: bytes) != nil
+        guard let range = Self.find(Array("\"pu\":".utf8), in: bytes),
+            Self.find(Array("btcusdt@depth".utf8), in: bytes) != nil
         else { return bytes }
         count += 1
         let end = bytes[range.upperBound...].firstIndex(of: 44) ?? bytes.endIndex

@@ -55,10 +55,12 @@ final class Life {
         var configuration = VenueConfiguration(
             symbols: [try Self.small(.btcusdt()), try Self.small(.ethusdt())],
             accounts: [
-                AccountConfiguration(apiKey: EngineSide.apiKey, secret: EngineSide.secret, balance: 100_000_000_000_000_000)
+                AccountConfiguration(
+                    apiKey: EngineSide.apiKey, secret: EngineSide.secret, balance: 100_000_000_000_000_000)
             ],
             seed: seed,
-            speed: MarketSpeed(actionsPerSecond: character.actionsPerSecond, depthInterval: Int64(character.depthInterval)))
+            speed: MarketSpeed(
+                actionsPerSecond: character.actionsPerSecond, depthInterval: Int64(character.depthInterval)))
         configuration.faults = FaultPlan(rates: character.rates)
         configuration.heartbeat.interval = Int64(second)
         configuration.heartbeat.timeout = Int64(3 * second)
@@ -94,7 +96,8 @@ final class Life {
         venue.quieten()
         settle()
         return Verdict(
-            seed: character.seed, problems: ledger.problems, digest: digest, counts: counts, summary: engine.agent.summary)
+            seed: character.seed, problems: ledger.problems, digest: digest, counts: counts,
+            summary: engine.agent.summary)
     }
 
     /// Waits until engine and venue agree, and looks once more later: agreement must last.

@@ -61,7 +61,8 @@ import Testing
 
     private func report(_ verdict: Verdict) {
         if verdict.problems.isEmpty { return }
-        Issue.record("seed \(verdict.seed): \(verdict.problems.joined(separator: "\n    "))\n    again: \(verdict.command)")
+        Issue.record(
+            "seed \(verdict.seed): \(verdict.problems.joined(separator: "\n    "))\n    again: \(verdict.command)")
     }
 
     /// Lives are independent: as many at once as there are processors.

@@ -47,14 +47,17 @@ struct RandomTrader: Strategy {
         ledger.liveBooksSeen += 1
         guard let published = ledger.touches[book.record.pointee.eventNumber] else { return }
         if published != book.touch {
-            ledger.problem("the strategy was shown \(book.touch) for event \(book.record.pointee.eventNumber), \(published)")
+            ledger.problem(
+                "the strategy was shown \(book.touch) for event \(book.record.pointee.eventNumber), \(published)")
         }
     }
 
     mutating func report(_ report: Report, _ context: Context) {
         ledger.reports += 1
         if let fill = report.fill { ledger.told[report.order.id.value, default: 0] += fill.quantity.units }
-        if report.order.filled > report.order.quantity { ledger.problem("order \(report.order.id) is filled beyond its quantity") }
+        if report.order.filled > report.order.quantity {
+            ledger.problem("order \(report.order.id) is filled beyond its quantity")
+        }
     }
 
     // MARK: Doings

@@ -11,8 +11,12 @@ package struct OrderRecord {
     package var reserved: Int64 = 0
     package var wantedPrice: Int64 = 0
     package var wantedQuantity: Int64 = 0
-    /// When an unknown order is asked about next, and how long to wait after that.
-    package var queryTime: UInt64 = 0
+    /// When it was sent to the venue, or decided to be.
+    package var decided: UInt64 = 0
+    /// The venue's time of the newest price and quantity that it told: an answer that was made before says nothing.
+    package var termsTime: UInt64 = 0
+    /// When the order is asked about next, and, while its state is unknown, how long to wait after that.
+    package var queryTime: UInt64 = .max
     package var queryPause: UInt64 = 0
     /// The newest trades of this order, in a ring.
     package var trades: InlineArray<16, UInt64> = .init(repeating: 0)
@@ -20,6 +24,8 @@ package struct OrderRecord {
     package var openPlace: UInt32 = 0
     package var wasNotFound = false
     package var wasAccepted = false
+    /// The answer to a change was lost: price and quantity may be others than they are known to be.
+    package var isChangeInDoubt = false
 
     package init(_ order: Order) { self.order = order }
 }

@@ -38,7 +38,9 @@ extension DecisionAgent {
                 Order(
                     id: id, instrument: request.instrument, side: request.side, type: request.type,
                     timeInForce: request.timeInForce, isReduceOnly: request.isReduceOnly,
-                    price: Price(units: request.price), quantity: Quantity(units: request.quantity)))
+                    price: Price(units: request.price), quantity: Quantity(units: request.quantity)),
+                now: core.pointee.now)
+            if let record = orders.find(id) { askNoLater(than: record.pointee.queryTime) }
             shareOrders()
             apus_count(apus_counters_decide(counters, APUS_COUNT_ORDERS_APPROVED.rawValue), 1)
             return .placed(id)
@@ -138,9 +140,7 @@ extension DecisionAgent {
         if life.pointee.fills != fillsBefore {
             apus_count(apus_counters_decide(counters, APUS_COUNT_FILLS.rawValue), life.pointee.fills - fillsBefore)
         }
-        if life.pointee.unknownCount > 0, let record, record.pointee.order.state == .unknown {
-            self.state.pointee.nextQuery = min(self.state.pointee.nextQuery, record.pointee.queryTime)
-        }
+        if let record, record.pointee.order.isOpen { askNoLater(than: record.pointee.queryTime) }
         guard case .news(let kind, let fill) = result, let record else { return }
         _ = beginDecision()
         box.report(
@@ -152,15 +152,18 @@ extension DecisionAgent {
     private static var firstPause: UInt64 { 1_000_000_000 }
     private static var longestPause: UInt64 { 30_000_000_000 }
 
+    private func askNoLater(than time: UInt64) {
+        if time < state.pointee.nextQuery { state.pointee.nextQuery = time }
+    }
+
     /// Asks the venue about orders whose answer was lost: at once, then after 1, 2, 4 ... 30 seconds, also when the
-    /// ring was full. No order is ever sent twice.
-    func askAboutUnknown(_ now: UInt64) -> Int {
+    /// ring was full; and about those of which nothing was heard for long. No order is ever sent twice.
+    func askAboutOrders(_ now: UInt64) -> Int {
         guard now >= state.pointee.nextQuery else { return 0 }
         var asked = 0
         var next = UInt64.max
         for place in 0..<orders.openCount {
             let record = orders.records + Int(orders.open[place])
-            guard record.pointee.order.state == .unknown else { continue }
             if record.pointee.queryTime <= now {
                 if producer.push(gate.pointee.pass(record.pointee.order, action: APUS_ORDER_QUERY)) {
                     let pause = record.pointee.queryPause

@@ -44,7 +44,9 @@ package final class DecisionAgent: Agent, @unchecked Sendable {
         counters = feed.view.pointee.counters
         orders = OrderTable(capacity: configuration.orderCapacity)
         life = .allocate(capacity: 1)
-        life.initialize(to: OrderLife(orders))
+        life.initialize(
+            to: OrderLife(
+                orders, reconcilePause: configuration.reconcilePause, lateArrival: configuration.lateArrival))
         self.gate = .allocate(capacity: 1)
         self.gate.initialize(to: gate)
         timers = .allocate(capacity: 1)
@@ -109,14 +111,14 @@ package final class DecisionAgent: Agent, @unchecked Sendable {
         var work = reports + events
         if state.pointee.resyncs > 0 { work += resync() }
         if timers.pointee.earliest <= now { work += fireTimers(now) }
-        if life.pointee.unknownCount > 0 { work += askAboutUnknown(now) }
+        if state.pointee.nextQuery <= now { work += askAboutOrders(now) }
         if work == 0 { state.pointee.time.discipline(now) }
         return work
     }
 
     package var nextDue: UInt64? {
         var due = timers.pointee.earliest
-        if life.pointee.unknownCount > 0 { due = min(due, state.pointee.nextQuery) }
+        due = min(due, state.pointee.nextQuery)
         return due == .max ? nil : due
     }
 
@@ -154,7 +156,6 @@ package final class DecisionAgent: Agent, @unchecked Sendable {
 /// What changes with every event.
 struct DecisionState {
     var reader: apus_feed_reader
-    var event = apus_event()
     var report = apus_report()
     var time: TimeSource
     var decisionStart: UInt64 = 0

@@ -12,6 +12,8 @@ package enum LifeResult {
 /// Moves orders through their lives and keeps positions and reservations in step. The diagram stands in `OrderTable`.
 package struct OrderLife {
     let table: OrderTable
+    let reconcilePause: UInt64
+    let lateArrival: UInt64
     /// Reports of orders that the table does not know. The position is left alone: a doubled fill cannot be told from
     /// a new one.
     package private(set) var strangers: UInt64 = 0
@@ -24,13 +26,21 @@ package struct OrderLife {
     /// Orders in the state `unknown`.
     package private(set) var unknownCount = 0
 
-    package init(_ table: OrderTable) { self.table = table }
+    package init(_ table: OrderTable, reconcilePause: UInt64 = 0, lateArrival: UInt64 = 0) {
+        self.table = table
+        self.reconcilePause = reconcilePause
+        self.lateArrival = lateArrival
+    }
+
+    private static var retryPause: UInt64 { 1_000_000_000 }
 
     // MARK: What the engine does
 
     /// An order was pushed to the ring.
-    package mutating func place(_ order: Order) {
+    package mutating func place(_ order: Order, now: UInt64) {
         let record = table.insert(order)
+        record.pointee.decided = now
+        heard(record, now)
         reserve(record, order.quantity.units)
     }
 
@@ -50,16 +60,24 @@ package struct OrderLife {
 
     // MARK: What the venue says
 
-    /// News may have been missed: every order that the venue has must be asked about. Those still on their way to it
-    /// get their own answer, or the report that it was lost.
+    /// News may have been missed: every order that the venue has must be asked about, at once. Those still on their way
+    /// to it get their own answer, or the report that it was lost.
     package mutating func missed() {
         for place in 0..<table.openCount {
             let record = table.records + Int(table.open[place])
             switch record.pointee.order.state {
-            case .live, .partiallyFilled: ask(record)
+            case .live, .partiallyFilled, .unknown: ask(record)
+            case .pendingCancel, .pendingModify: record.pointee.queryTime = 0
             default: break
             }
         }
+    }
+
+    /// Something was heard of an order: it need not be asked about for a while.
+    private func heard(_ record: UnsafeMutablePointer<OrderRecord>, _ now: UInt64) {
+        if record.pointee.order.state == .unknown { return }
+        record.pointee.queryPause = 0
+        record.pointee.queryTime = reconcilePause == 0 ? .max : now &+ reconcilePause
     }
 
     /// Takes in a report about a known order.
@@ -76,6 +94,9 @@ package struct OrderLife {
             return (.nothing, record)
         }
         let result = apply(kind, report, record)
+        if report.pointee.action != UInt8(APUS_ORDER_QUERY.rawValue) || kind == .status {
+            heard(record, report.pointee.receive_ns)
+        }
         if case .nothing = result, kind != .sent { duplicates += 1 }
         return (result, record)
     }
@@ -85,14 +106,14 @@ package struct OrderLife {
     ) -> LifeResult {
         switch kind {
         case .sent: sent(report, record)
-        case .accepted: accepted(record)
+        case .accepted: accepted(report, record)
         case .fill: filled(report, record)
         case .canceled: ended(.canceled, report, record, kind)
         case .expired: ended(.expired, report, record, kind)
         case .rejected, .refused: refused(kind, report, record)
         case .cancelRejected, .modifyRejected: changeRejected(kind, report, record)
         case .modified: modified(report, record)
-        case .unknown: lost(record)
+        case .unknown: lost(report, record)
         case .status: status(report, record)
         case .notFound: notFound(report, record)
         }
@@ -107,15 +128,16 @@ package struct OrderLife {
         return .news(kind: .sent, fill: nil)
     }
 
-    private mutating func accepted(_ record: UnsafeMutablePointer<OrderRecord>) -> LifeResult {
-        if record.pointee.wasNotFound && record.pointee.order.state == .rejected {
-            revive(record)
-        } else if record.pointee.wasAccepted || !record.pointee.order.isOpen {
-            return .nothing
-        }
+    private mutating func accepted(
+        _ report: UnsafePointer<apus_report>, _ record: UnsafeMutablePointer<OrderRecord>
+    ) -> LifeResult {
+        reviveIfNotFound(record)
+        guard record.pointee.order.isOpen, !record.pointee.wasAccepted else { return .nothing }
         record.pointee.wasAccepted = true
+        record.pointee.termsTime = max(record.pointee.termsTime, report.pointee.venue_ns)
         switch record.pointee.order.state {
-        case .pendingNew, .sent, .unknown: enter(standing(record), record)
+        case .unknown where record.pointee.isChangeInDoubt: break
+        case .pendingNew, .sent, .unknown: stand(record)
         default: break  // a fill, a cancel or a change came first
         }
         return .news(kind: .accepted, fill: nil)
@@ -127,7 +149,11 @@ package struct OrderLife {
         switch UInt32(report.pointee.action) {
         case APUS_ORDER_CANCEL.rawValue: return backToStanding(.cancelRejected, record)
         case APUS_ORDER_MODIFY.rawValue: return backToStanding(.modifyRejected, record)
-        case APUS_ORDER_QUERY.rawValue: return .nothing  // it is asked again when its time comes
+        case APUS_ORDER_QUERY.rawValue:
+            // Not sent: asked again soon, without the growing patience for a venue that does not answer.
+            record.pointee.queryPause = 0
+            record.pointee.queryTime = report.pointee.receive_ns &+ Self.retryPause
+            return .nothing
         default: break
         }
         guard record.pointee.order.isOpen else { return .nothing }
@@ -143,11 +169,7 @@ package struct OrderLife {
         let isWaiting = record.pointee.order.state == .pendingCancel || record.pointee.order.state == .pendingModify
         if isWaiting {
             reserve(record, max(record.pointee.order.remaining.units, 0))
-            if record.pointee.order.remaining <= .zero {
-                close(.filled, record)
-            } else {
-                enter(standing(record), record)
-            }
+            stand(record)
         }
         return .news(kind: kind, fill: nil)
     }
@@ -156,6 +178,7 @@ package struct OrderLife {
         _ kind: ReportKind, _ report: UnsafePointer<apus_report>, _ record: UnsafeMutablePointer<OrderRecord>
     ) -> LifeResult {
         guard record.pointee.order.isOpen else { return .news(kind: kind, fill: nil) }
+        if kind == .modifyRejected { record.pointee.isChangeInDoubt = false }
         switch UInt32(report.pointee.status) {
         case APUS_STATUS_NEW.rawValue, APUS_STATUS_PARTIALLY_FILLED.rawValue: return backToStanding(kind, record)
         default:
@@ -169,25 +192,38 @@ package struct OrderLife {
         _ report: UnsafePointer<apus_report>, _ record: UnsafeMutablePointer<OrderRecord>
     ) -> LifeResult {
         guard record.pointee.order.isOpen else { return .nothing }
-        if report.pointee.price > 0 { record.pointee.order.price = Price(units: report.pointee.price) }
-        if report.pointee.quantity > 0 { record.pointee.order.quantity = Quantity(units: report.pointee.quantity) }
-        reserve(record, max(record.pointee.order.remaining.units, 0))
-        if record.pointee.order.remaining <= .zero {
-            close(.filled, record)
-        } else if record.pointee.order.state != .pendingCancel {
-            enter(standing(record), record)
+        adoptTerms(report, record)
+        let fill = missing(report, record)
+        // A change to what is filled already, or one that a post-only order may not make, ends the order.
+        if let end = Self.end(report) {
+            close(end, record)
+        } else if record.pointee.order.state != .pendingCancel || record.pointee.order.remaining <= .zero {
+            stand(record)
         }
-        return .news(kind: .modified, fill: nil)
+        return .news(kind: .modified, fill: fill)
     }
 
+    /// The final state that a report tells; nil while the order stands or nothing is said.
+    private static func end(_ report: UnsafePointer<apus_report>) -> OrderState? {
+        switch UInt32(report.pointee.status) {
+        case APUS_STATUS_FILLED.rawValue: .filled
+        case APUS_STATUS_CANCELED.rawValue: .canceled
+        case APUS_STATUS_EXPIRED.rawValue: .expired
+        case APUS_STATUS_REJECTED.rawValue: .rejected
+        default: nil
+        }
+    }
+
+    /// The order has ended. What the venue has filled of it is taken in, also where the fill has not been told yet.
     private mutating func ended(
         _ state: OrderState, _ report: UnsafePointer<apus_report>, _ record: UnsafeMutablePointer<OrderRecord>,
         _ kind: ReportKind
     ) -> LifeResult {
+        reviveIfNotFound(record)
         guard record.pointee.order.isOpen else { return .nothing }
-        record.pointee.reported = max(record.pointee.reported, report.pointee.cumulative)
+        let fill = missing(report, record)
         close(state, record)
-        return .news(kind: kind, fill: nil)
+        return .news(kind: kind, fill: fill)
     }
 
     // MARK: Fills
@@ -196,36 +232,43 @@ package struct OrderLife {
         _ report: UnsafePointer<apus_report>, _ record: UnsafeMutablePointer<OrderRecord>
     ) -> LifeResult {
         let quantity = report.pointee.quantity
-        guard quantity > 0, isNew(report, record) else { return .nothing }
+        guard quantity > 0, !isKnown(report.pointee.trade_id, record) else { return .nothing }
         remember(report.pointee.trade_id, record)
-        record.pointee.reported = max(record.pointee.reported, report.pointee.cumulative)
+        reviveIfNotFound(record)
         let isOther = report.pointee.flags & UInt8(APUS_REPORT_FEE_OTHER_ASSET.rawValue) != 0
         let fee = isOther ? Money.zero : Money(hundredMillionths: report.pointee.fee)
-        let assumed = min(record.pointee.assumed, quantity)
-        if assumed > 0 {
-            correct(record, assumed, report.pointee.price, fee)
-            if assumed == quantity { return .nothing }
+        // This fill is what lies between `start` and `cumulative`. What of it is known was told by a status or a later
+        // fill; what lies before it and is not known was lost on the way, and is assumed until it comes after all.
+        let known = record.pointee.order.filled.units
+        let cumulative = report.pointee.cumulative > 0 ? report.pointee.cumulative : known + quantity
+        let start = cumulative - quantity
+        record.pointee.reported = max(record.pointee.reported, cumulative)
+        let told = min(max(known - start, 0), quantity, record.pointee.assumed)
+        if told > 0 { correct(record, told, report.pointee.price, fee) }
+        let new = cumulative - known
+        guard new > 0 else { return .nothing }
+        if start > known {
+            record.pointee.assumedPrice =
+                record.pointee.assumed > 0 ? record.pointee.assumedPrice : report.pointee.price
+            record.pointee.assumed += start - known
         }
         let fill = Fill(
-            price: Price(units: report.pointee.price), quantity: Quantity(units: quantity - assumed),
-            fee: assumed > 0 ? .zero : fee, isMaker: report.pointee.flags & UInt8(APUS_REPORT_MAKER.rawValue) != 0,
-            tradeID: report.pointee.trade_id)
+            price: Price(units: report.pointee.price), quantity: Quantity(units: new), fee: told > 0 ? .zero : fee,
+            isMaker: report.pointee.flags & UInt8(APUS_REPORT_MAKER.rawValue) != 0, tradeID: report.pointee.trade_id)
         take(fill, record)
+        // More than is known was ordered: a change that was not heard of. Its terms are asked for.
+        let stands = UInt32(report.pointee.status) == APUS_STATUS_PARTIALLY_FILLED.rawValue
+        if stands && record.pointee.order.isOpen && record.pointee.order.remaining <= .zero { ask(record) }
+        if UInt32(report.pointee.status) == APUS_STATUS_FILLED.rawValue { close(.filled, record) }
+        if !stands { closeIfFilled(record) }
         return .news(kind: .fill, fill: fill)
     }
 
-    /// Exactly once: a trade number is taken once, and never more than the venue says is filled altogether.
-    private func isNew(_ report: UnsafePointer<apus_report>, _ record: UnsafeMutablePointer<OrderRecord>) -> Bool {
-        let trade = report.pointee.trade_id
-        if trade != 0 {
-            for index in 0..<min(record.pointee.tradeCount, 16) where record.pointee.trades[index] == trade {
-                return false
-            }
-        }
-        let cumulative = report.pointee.cumulative
-        guard cumulative > 0 else { return true }
-        let known = record.pointee.order.filled.units - record.pointee.assumed
-        return known &+ report.pointee.quantity <= max(record.pointee.reported, cumulative)
+    /// A trade number is taken once; beyond the newest sixteen, the cumulative quantity says what is new.
+    private func isKnown(_ trade: UInt64, _ record: UnsafeMutablePointer<OrderRecord>) -> Bool {
+        guard trade != 0 else { return false }
+        for index in 0..<min(record.pointee.tradeCount, 16) where record.pointee.trades[index] == trade { return true }
+        return false
     }
 
     private func remember(_ trade: UInt64, _ record: UnsafeMutablePointer<OrderRecord>) {
@@ -248,11 +291,16 @@ package struct OrderLife {
             return
         }
         reserve(record, max(record.pointee.reserved - fill.quantity.units, 0))
-        if record.pointee.order.remaining <= .zero && record.pointee.order.state != .pendingModify {
-            close(.filled, record)
-        } else if record.pointee.order.state.rawValue < OrderState.partiallyFilled.rawValue {
+        if record.pointee.order.state.rawValue < OrderState.partiallyFilled.rawValue {
             enter(.partiallyFilled, record)
         }
+    }
+
+    /// Ends an order of which nothing remains, unless a change may have made it larger.
+    private mutating func closeIfFilled(_ record: UnsafeMutablePointer<OrderRecord>) {
+        guard record.pointee.order.isOpen, record.pointee.order.remaining <= .zero else { return }
+        if record.pointee.order.state == .pendingModify || record.pointee.isChangeInDoubt { return }
+        close(.filled, record)
     }
 
     /// The fill report of what a status answer had told before: only its price and its fee are news.
@@ -269,8 +317,20 @@ package struct OrderLife {
     // MARK: Lost answers
 
     /// An answer was lost.
-    private mutating func lost(_ record: UnsafeMutablePointer<OrderRecord>) -> LifeResult {
-        guard record.pointee.order.isOpen, record.pointee.order.state != .unknown else { return .nothing }
+    private mutating func lost(
+        _ report: UnsafePointer<apus_report>, _ record: UnsafeMutablePointer<OrderRecord>
+    ) -> LifeResult {
+        guard record.pointee.order.isOpen else { return .nothing }
+        switch UInt32(report.pointee.action) {
+        case APUS_ORDER_QUERY.rawValue:
+            if record.pointee.order.state != .unknown {
+                record.pointee.queryTime = report.pointee.receive_ns &+ Self.retryPause
+            }
+            return .nothing
+        case APUS_ORDER_MODIFY.rawValue: record.pointee.isChangeInDoubt = true
+        default: break
+        }
+        guard record.pointee.order.state != .unknown else { return .nothing }
         ask(record)
         return .news(kind: .unknown, fill: nil)
     }
@@ -284,31 +344,31 @@ package struct OrderLife {
     private mutating func status(
         _ report: UnsafePointer<apus_report>, _ record: UnsafeMutablePointer<OrderRecord>
     ) -> LifeResult {
+        reviveIfNotFound(record)
+        let before = record.pointee.order
+        if before.isOpen && before.state != .pendingModify { adoptTerms(report, record) }
         let fill = missing(report, record)
-        let wasOpen = record.pointee.order.isOpen
-        if wasOpen {
-            switch UInt32(report.pointee.status) {
-            case APUS_STATUS_NEW.rawValue, APUS_STATUS_PARTIALLY_FILLED.rawValue:
-                record.pointee.wasAccepted = true
-                if record.pointee.order.state == .unknown {
-                    adoptTerms(report, record)
-                    enter(standing(record), record)
-                }
-            case APUS_STATUS_FILLED.rawValue: close(.filled, record)
-            case APUS_STATUS_CANCELED.rawValue: close(.canceled, record)
-            case APUS_STATUS_EXPIRED.rawValue: close(.expired, record)
-            case APUS_STATUS_REJECTED.rawValue:
-                rejections += 1
-                close(.rejected, record)
-            default: break
+        if record.pointee.order.isOpen && report.pointee.status != 0 {
+            record.pointee.wasAccepted = true
+            if let end = Self.end(report) {
+                if end == .rejected { rejections += 1 }
+                close(end, record)
+            } else if record.pointee.order.state == .unknown {
+                stand(record)
             }
         }
-        return wasOpen || fill != nil ? .news(kind: .status, fill: fill) : .nothing
+        let after = record.pointee.order
+        let isNews =
+            fill != nil || after.state != before.state || after.price != before.price
+            || after.quantity != before.quantity
+        return isNews ? .news(kind: .status, fill: fill) : .nothing
     }
 
-    /// The answer to a lost change may be that it took place.
-    private mutating func adoptTerms(_ report: UnsafePointer<apus_report>, _ record: UnsafeMutablePointer<OrderRecord>)
-    {
+    /// Price and quantity as the venue has them, unless it told of newer ones already.
+    private func adoptTerms(_ report: UnsafePointer<apus_report>, _ record: UnsafeMutablePointer<OrderRecord>) {
+        guard report.pointee.venue_ns == 0 || report.pointee.venue_ns >= record.pointee.termsTime else { return }
+        record.pointee.termsTime = report.pointee.venue_ns
+        record.pointee.isChangeInDoubt = false
         if report.pointee.price > 0 && record.pointee.order.type == .limit {
             record.pointee.order.price = Price(units: report.pointee.price)
         }
@@ -343,6 +403,13 @@ package struct OrderLife {
         _ report: UnsafePointer<apus_report>, _ record: UnsafeMutablePointer<OrderRecord>
     ) -> LifeResult {
         guard record.pointee.order.isOpen, record.pointee.order.state == .unknown else { return .nothing }
+        // The order itself may still be on its way, on a connection that was given up.
+        let asked = report.pointee.sent_ns != 0 ? report.pointee.sent_ns : report.pointee.receive_ns
+        let final = record.pointee.decided &+ lateArrival
+        if asked < final {
+            record.pointee.queryTime = max(final, report.pointee.receive_ns)
+            return .nothing
+        }
         record.pointee.wasNotFound = true
         if record.pointee.order.filled > .zero || record.pointee.wasAccepted {
             close(.canceled, record)  // it was there and is there no more
@@ -355,8 +422,11 @@ package struct OrderLife {
 
     // MARK: Common
 
-    private func standing(_ record: UnsafeMutablePointer<OrderRecord>) -> OrderState {
-        record.pointee.order.filled > .zero ? .partiallyFilled : .live
+    /// The venue has it: open, partly filled, or filled by what is known.
+    private mutating func stand(_ record: UnsafeMutablePointer<OrderRecord>) {
+        guard record.pointee.order.isOpen else { return }
+        if record.pointee.order.remaining <= .zero { return close(.filled, record) }
+        enter(record.pointee.order.filled > .zero ? .partiallyFilled : .live, record)
     }
 
     private mutating func enter(_ state: OrderState, _ record: UnsafeMutablePointer<OrderRecord>) {
@@ -373,7 +443,9 @@ package struct OrderLife {
         table.end(record)
     }
 
-    private mutating func revive(_ record: UnsafeMutablePointer<OrderRecord>) {
+    /// An order that was not found, and of which the venue speaks after all.
+    private mutating func reviveIfNotFound(_ record: UnsafeMutablePointer<OrderRecord>) {
+        guard record.pointee.wasNotFound, !record.pointee.order.isOpen else { return }
         record.pointee.wasNotFound = false
         record.pointee.order.state = .sent
         reserve(record, record.pointee.order.remaining.units)
