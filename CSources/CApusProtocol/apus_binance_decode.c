@@ -19,22 +19,25 @@ void apus_binance_decoder_force_general(apus_binance_decoder* decoder, bool gene
     decoder->general_only = general_only;
 }
 
+static void start_message(apus_binance_message* message) {
+    memset(message, 0, sizeof *message);
+    message->instrument = APUS_INSTRUMENT_NONE;
+}
+
+// A wide reader leaves decimals of another form than the instrument's to the portable one.
 static bool try_fast(apus_binance_decoder* decoder, const uint8_t* bytes, size_t length, uint16_t instrument,
                      apus_binance_message* message) {
 #if defined(__x86_64__)
     if (decoder->vector == APUS_VECTOR_AVX512) {
-        return apus_binance_fast_avx512(decoder, bytes, length, instrument, message);
+        if (apus_binance_fast_avx512(decoder, bytes, length, instrument, message)) return true;
+        start_message(message);
     }
     if (decoder->vector == APUS_VECTOR_AVX2) {
-        return apus_binance_fast_avx2(decoder, bytes, length, instrument, message);
+        if (apus_binance_fast_avx2(decoder, bytes, length, instrument, message)) return true;
+        start_message(message);
     }
 #endif
     return apus_binance_fast_portable(decoder, bytes, length, instrument, message);
-}
-
-static void start_message(apus_binance_message* message) {
-    memset(message, 0, sizeof *message);
-    message->instrument = APUS_INSTRUMENT_NONE;
 }
 
 int apus_binance_decode(apus_binance_decoder* decoder, const uint8_t* bytes, size_t length, uint16_t instrument,

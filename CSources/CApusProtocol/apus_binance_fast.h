@@ -1,262 +1,349 @@
 // The fast reader, included once for each vector variant with these macros set:
-//   FAST(name)   the variant's name for a function
-//   TARGET       its function attribute
-//   MASK(p, c)   which of the 64 bytes at p equal c
-//   PAIR(...)    the two numbers of a level, see below
+//   FAST(name)    the variant's name for a function (masks and flattening by it are in apus_byte_mask.h)
+//   NUMBER(name)  the same for the functions of apus_binance_number.h
+//   TARGET        its function attribute
 //
 // It takes only what the venue writes: this key order, no space, no escape. Whatever differs makes it give up, and the general
-// reader starts over; so nothing here needs to say what is wrong. No load goes further than APUS_PADDING behind `end`.
+// reader starts over; so nothing here needs to say what is wrong.
+//
+// First the positions of all commas are written down: there are far fewer of them than of quotes. Then each field is cut out
+// by them: a number ends at the next comma, a string one byte before it, and a level lies between two commas. So no field's
+// place waits for the reading of the one before, and the processor reads many at once. A comma inside a string only cuts it
+// wrongly, and then a quote is missing.
+//
+// No check for the message's end stands in the way. Behind the last comma the list repeats the place of the bracket that ends
+// the last value; whatever is read from there on fails, and lies within APUS_PADDING. A message is taken only if reading ends
+// exactly where it ends.
 
-typedef struct FAST(cursor) {
-    const uint8_t* at;
+typedef struct FAST(reader) {
+    const uint8_t* bytes;
     const uint8_t* end;
-} FAST(cursor);
+    const uint8_t* at;
+    const uint32_t* comma; // the first comma at or behind `at`
+    const uint32_t* commas_end;
+    uint32_t* positions;
+    size_t mapped; // bytes of the message whose commas have been written down
+    bool wrapped;
+} FAST(reader);
 
-// Passes a literal of at most 16 bytes.
-TARGET static inline bool FAST(pass)(FAST(cursor) * cursor, const char* literal, size_t length) {
-    if (cursor->at >= cursor->end || memcmp(cursor->at, literal, length) != 0) return false;
-    cursor->at += length;
+// Writes the commas of bytes[*mapped, length) behind the `kept` ones that `positions` begins with, as many as there is room for,
+// and behind them `behind_all` eight times. Returns the end of the commas.
+TARGET static __attribute__((noinline)) uint32_t* FAST(map)(uint32_t* positions, size_t kept, const uint8_t* bytes,
+                                                            size_t length, size_t* mapped, uint32_t behind_all) {
+    uint32_t* out = positions + kept;
+    const uint32_t* room = positions + APUS_BINANCE_POSITIONS - 64;
+    size_t at = *mapped;
+    for (; at + 64 <= length && out <= room; at += 64)
+        out = FAST(apus_flatten)(out, FAST(apus_mask)(bytes + at, ','), (uint32_t)at);
+    if (at < length && out <= room) {
+        uint64_t inside = UINT64_MAX >> (64 - (length - at));
+        out = FAST(apus_flatten)(out, FAST(apus_mask)(bytes + at, ',') & inside, (uint32_t)at);
+        at = length;
+    }
+    for (size_t i = 0; i < 8; i++)
+        out[i] = behind_all;
+    *mapped = at;
+    return out;
+}
+
+// Maps what comes next. The commas not used yet move to the front. (The reader's address stays here, so that its parts can live
+// in registers.)
+TARGET APUS_INLINE void FAST(map_more)(FAST(reader) * reader) {
+    size_t kept = (size_t)(reader->commas_end - reader->comma), mapped = reader->mapped;
+    size_t length = (size_t)(reader->end - reader->bytes);
+    if (kept > 0) memmove(reader->positions, reader->comma, kept * sizeof *reader->positions);
+    reader->commas_end =
+        FAST(map)(reader->positions, kept, reader->bytes, length, &mapped, (uint32_t)length - 1 - reader->wrapped);
+    reader->comma = reader->positions;
+    reader->mapped = mapped;
+}
+
+// Passes a literal of at most 16 bytes with `commas` commas in it. (Whole words, so that a few instructions do.)
+TARGET APUS_INLINE bool FAST(pass)(FAST(reader) * reader, const char* literal, size_t length, uint32_t commas) {
+    uint64_t word, wanted = 0, last, last_wanted = 0;
+    memcpy(&word, reader->at, 8);
+    memcpy(&wanted, literal, length < 8 ? length : 8);
+    if (length < 8 ? (word ^ wanted) << (64 - 8 * length) != 0 : word != wanted) return false;
+    if (length > 8) {
+        memcpy(&last, reader->at + length - 8, 8);
+        memcpy(&last_wanted, literal + length - 8, 8);
+        if (last != last_wanted) return false;
+    }
+    reader->at += length;
+    reader->comma += commas;
     return true;
 }
 
-#define PASS(cursor, literal) FAST(pass)((cursor), literal, sizeof(literal) - 1)
+#define PASS(reader, literal, commas) FAST(pass)((reader), literal, sizeof(literal) - 1, commas)
 
-// Reads an unsigned integer of JSON's form of up to 16 digits.
-TARGET static inline bool FAST(unsigned)(FAST(cursor) * cursor, uint64_t* value) {
-    const uint8_t* at = cursor->at;
-    if (at >= cursor->end) return false;
-    uint64_t high = 0, word, low;
-    memcpy(&word, at, 8);
-    size_t before = 0;
-    if (apus_eight_digits(word, &high)) {
-        before = 8;
-        memcpy(&word, at + 8, 8);
-    }
-    // How many digits the word begins with: a byte that is no digit has its high bit set in one of the two terms.
-    uint64_t digits = word - 0x3030303030303030u;
-    uint64_t others = ((digits + 0x7676767676767676u) | digits) & 0x8080808080808080u;
-    size_t count = others == 0 ? 8 : (size_t)__builtin_ctzll(others) >> 3;
-    if (before + count == 0 || (before == 0 && count == 8)) return false;
-    if (at[0] == '0' && before + count > 1) return false;
-    if (count == 0) {
-        *value = high;
-    } else {
-        // Zeros in front make it eight digits.
-        uint64_t shifted = count == 8 ? word : word << (64 - 8 * count) | 0x3030303030303030u >> (8 * count);
-        if (!apus_eight_digits(shifted, &low)) return false;
-        *value = high * (uint64_t)apus_powers_of_ten[count] + low;
-    }
-    cursor->at = at + before + count;
+// MARK: values
+
+// An unsigned integer of JSON's form, of at most 16 digits, with 16 bytes of message before its end.
+TARGET APUS_INLINE bool FAST(number)(FAST(reader) * reader, uint64_t* value) {
+    const uint8_t* text = reader->at;
+    const uint8_t* end = reader->bytes + *reader->comma;
+    size_t length = (size_t)(end - text);
+    if (length - 1 >= 16 || (text[0] == '0' && length > 1)) return false;
+    reader->at = end;
+    NUMBER(apus_wrong) wrong = {0};
+    *value = NUMBER(apus_unsigned)(text, length, &wrong);
+    return !NUMBER(apus_is_wrong)(wrong);
+}
+
+// The same so near to the start that the 16 bytes before it may not be the message's.
+TARGET APUS_INLINE bool FAST(early_number)(FAST(reader) * reader, uint64_t* value) {
+    const uint8_t* text = reader->at;
+    reader->at = reader->bytes + *reader->comma;
+    size_t length = (size_t)(reader->at - text);
+    return length - 1 < 16 && apus_u64_parse(text, length, value) == 0;
+}
+
+// A string without escapes; the opening quote is passed.
+TARGET APUS_INLINE bool FAST(string)(FAST(reader) * reader, const uint8_t** text, uint32_t* length) {
+    const uint8_t* end = reader->bytes + *reader->comma - 1;
+    size_t bytes = (size_t)(end - reader->at);
+    if (bytes > APUS_PADDING || *end != '"' || !NUMBER(apus_plain)(reader->at, bytes)) return false;
+    *text = reader->at;
+    *length = (uint32_t)bytes;
+    reader->at = end + 1;
     return true;
 }
 
-// Passes a name between quotes, without escapes and control characters, of at most 62 bytes; the opening quote is passed.
-TARGET static inline bool FAST(name)(FAST(cursor) * cursor, const uint8_t** text, uint32_t* length) {
-    if (cursor->at >= cursor->end) return false;
-    uint64_t quotes = MASK(cursor->at, '"');
-    if (quotes == 0) return false;
-    uint64_t inside = (quotes & (0 - quotes)) - 1;
-    if (MASK(cursor->at, '\\') & inside) return false;
-    *text = cursor->at;
-    *length = (uint32_t)__builtin_ctzll(quotes);
-    for (uint32_t i = 0; i < *length; i++) {
-        if (cursor->at[i] < 0x20) return false;
-    }
-    cursor->at += *length + 1;
-    return true;
+// A string whose text is of no interest.
+TARGET APUS_INLINE bool FAST(any_string)(FAST(reader) * reader) {
+    const uint8_t* text;
+    uint32_t length;
+    return FAST(string)(reader, &text, &length);
 }
 
-// Finds the instrument of a name between quotes; the opening quote is passed.
-TARGET static inline const apus_instrument* FAST(symbol)(const apus_binance_decoder* decoder, FAST(cursor) * cursor,
-                                                         apus_binance_message* message) {
-    if (cursor->at >= cursor->end) return NULL;
-    uint64_t quotes = MASK(cursor->at, '"');
-    if (quotes == 0) return NULL;
-    message->symbol = cursor->at;
-    message->symbol_length = (uint32_t)__builtin_ctzll(quotes);
-    if (message->symbol_length == 0) return NULL;
-    message->instrument = apus_instrument_find_padded(decoder->instruments, message->symbol, message->symbol_length);
-    if (message->instrument == APUS_INSTRUMENT_NONE) return NULL;
-    cursor->at += message->symbol_length + 1;
-    return apus_instrument_at(decoder->instruments, message->instrument);
+// The instrument of a symbol; the opening quote is passed.
+TARGET APUS_INLINE const apus_instrument* FAST(symbol)(const apus_binance_decoder* decoder, FAST(reader) * reader,
+                                                       apus_binance_message* message) {
+    const uint8_t* end = reader->bytes + *reader->comma - 1;
+    size_t length = (size_t)(end - reader->at);
+    if (length - 1 >= APUS_SYMBOL_BYTES || *end != '"') return NULL;
+    uint16_t number = apus_instrument_find_padded(decoder->instruments, reader->at, length);
+    if (number == APUS_INSTRUMENT_NONE) return NULL;
+    message->symbol = reader->at;
+    message->symbol_length = (uint32_t)length;
+    message->instrument = number;
+    reader->at = end + 1;
+    return apus_instrument_at(decoder->instruments, number);
+}
+
+// Two strings that are a price and a quantity; `between` (7 bytes with one comma) is what stands between them, the quotes
+// included. The opening quote is passed.
+TARGET APUS_INLINE bool FAST(two_numbers)(FAST(reader) * reader, const char* between, const NUMBER(apus_form) * form,
+                                          NUMBER(apus_wrong) * wrong, apus_level* level) {
+    const uint8_t* price = reader->at;
+    const uint8_t* middle = reader->bytes + reader->comma[0] - 1;
+    const uint8_t* quantity = middle + 7;
+    const uint8_t* end = reader->bytes + reader->comma[1] - 1;
+    size_t price_length = (size_t)(middle - price), quantity_length = (size_t)(end - quantity);
+    if (price_length > APUS_PADDING || memcmp(middle, between, 7) != 0 || quantity_length > APUS_PADDING
+        || *end != '"') {
+        return false;
+    }
+    NUMBER(apus_pair)(price, price_length, quantity, quantity_length, form, wrong, level);
+    reader->at = end + 1;
+    reader->comma++;
+    return true;
 }
 
 // MARK: levels
 
-// Reads `["price","quantity"],` and so on up to the closing bracket of the array; its opening bracket is passed.
-TARGET static inline bool FAST(levels)(FAST(cursor) * cursor, const pair_form* form, apus_level* out, uint32_t room,
-                                       uint32_t* count) {
-    const uint8_t* at = cursor->at;
-    uint32_t filled = 0;
-    if (at < cursor->end && *at == ']') {
-        cursor->at = at + 1;
-        *count = 0;
+// `","`, `"],["` and `"]]` at the high end of a word, as they stand in memory.
+#ifndef BETWEEN
+#define BETWEEN 0x222C220000000000u
+#define NEXT_LEVEL 0x225B2C5D22000000u
+#define LAST_LEVEL 0x5D5D220000000000u
+#endif
+
+// Reads `["price","quantity"],` and so on up to the array's closing bracket; its opening bracket is passed.
+TARGET APUS_INLINE bool FAST(levels)(FAST(reader) * reader, const NUMBER(apus_form) * form, apus_level* out,
+                                     uint32_t room, uint32_t* count) {
+    const uint8_t* bytes = reader->bytes;
+    const uint8_t* price = reader->at + 2;
+    const apus_level* first = out;
+    const apus_level* full = out + room;
+    *count = 0;
+    if (*reader->at == ']') {
+        reader->at++;
         return true;
     }
+    if (memcmp(reader->at, "[\"", 2) != 0) return false;
+    NUMBER(apus_wrong) wrong = {0};
     for (;;) {
-        if (at >= cursor->end || filled == room) return false;
-        uint64_t quotes = MASK(at, '"');
-        uint64_t second = quotes & (quotes - 1), third = second & (second - 1), fourth = third & (third - 1);
-        if (fourth == 0) return false;
-        size_t open = (size_t)__builtin_ctzll(quotes), close = (size_t)__builtin_ctzll(second);
-        size_t open2 = (size_t)__builtin_ctzll(third), close2 = (size_t)__builtin_ctzll(fourth);
-        if (at[0] != '[' || open != 1 || open2 != close + 2 || at[close + 1] != ',' || at[close2 + 1] != ']') {
-            return false;
+        // Two commas belong to a level: the one inside, and the one behind it, `"],[` or, after the last level of a side, `"]],`.
+        const uint32_t* comma = reader->comma;
+        const uint32_t* stop = reader->commas_end - (reader->mapped < (size_t)(reader->end - bytes) ? 2 : 0);
+        for (; comma < stop && out < full; comma += 2) {
+            const uint8_t* middle = bytes + comma[0] - 1;
+            const uint8_t* behind = bytes + comma[1] - 2;
+            const uint8_t* end = behind - (*behind == ']');
+            size_t price_length = (size_t)(middle - price), quantity_length = (size_t)(end - middle) - 3;
+            uint64_t tail, between;
+            memcpy(&tail, end, 8);
+            memcpy(&between, middle, 8);
+            if ((price_length | quantity_length) >= APUS_PADDING || between << 40 != BETWEEN) return false;
+            NUMBER(apus_pair)(price, price_length, middle + 3, quantity_length, form, &wrong, out);
+            out++;
+            price = end + 5;
+            if (__builtin_expect(tail << 24 != NEXT_LEVEL, 0)) {
+                reader->at = end + 3;
+                reader->comma = comma + 1;
+                *count = (uint32_t)(out - first);
+                return tail << 40 == LAST_LEVEL && !NUMBER(apus_is_wrong)(wrong);
+            }
         }
-        if (!PAIR(at + 2, close - 2, at + open2 + 1, close2 - open2 - 1, form, &out[filled])) return false;
-        filled++;
-        at += close2 + 2;
-        if (*at == ']') break;
-        if (*at != ',') return false;
-        at++;
+        reader->comma = comma;
+        if (out == full || reader->mapped == (size_t)(reader->end - bytes)) return false;
+        FAST(map_more)(reader);
     }
-    cursor->at = at + 1;
-    *count = filled;
-    return true;
 }
 
-// Both sides with `name` in front of each.
-TARGET static inline bool FAST(sides)(apus_binance_decoder* decoder, FAST(cursor) * cursor, const char* bids,
-                                      size_t bids_length, const char* asks, size_t asks_length,
-                                      const apus_instrument* instrument, apus_binance_message* message) {
-    pair_form form = pair_form_of(instrument->price_decimals, instrument->quantity_decimals);
+// The asks behind the bids; `asks` is the text between them, with one comma.
+TARGET APUS_INLINE bool FAST(sides)(apus_binance_decoder* decoder, FAST(reader) * reader, const char* asks,
+                                    size_t asks_length, const apus_instrument* instrument,
+                                    apus_binance_message* message) {
+    NUMBER(apus_form) form = NUMBER(apus_form_make)(instrument->price_decimals, instrument->quantity_decimals);
     message->levels = decoder->levels;
-    if (!FAST(pass)(cursor, bids, bids_length)) return false;
-    if (!FAST(levels)(cursor, &form, decoder->levels, decoder->level_capacity, &message->bid_count)) return false;
-    if (!FAST(pass)(cursor, asks, asks_length)) return false;
-    return FAST(levels)(cursor, &form, decoder->levels + message->bid_count,
-                        decoder->level_capacity - message->bid_count, &message->ask_count);
+    return FAST(levels)(reader, &form, decoder->levels, decoder->level_capacity, &message->bid_count)
+           && FAST(pass)(reader, asks, asks_length, 1)
+           && FAST(levels)(reader, &form, decoder->levels + message->bid_count,
+                           decoder->level_capacity - message->bid_count, &message->ask_count);
 }
 
 // MARK: messages
 
-TARGET static inline bool FAST(depth)(apus_binance_decoder* decoder, FAST(cursor) * cursor,
-                                      apus_binance_message* message) {
-    if (!PASS(cursor, "\"E\":") || !FAST(unsigned)(cursor, &message->event_time)) return false;
-    if (PASS(cursor, ",\"T\":") && !FAST(unsigned)(cursor, &message->transaction_time)) return false;
-    if (!PASS(cursor, ",\"s\":\"")) return false;
-    const apus_instrument* instrument = FAST(symbol)(decoder, cursor, message);
+// `"E":1,"T":2,"s":"SYMBOL"` and COIN-M's pair: how futures and spot events begin.
+TARGET APUS_INLINE const apus_instrument* FAST(opening)(apus_binance_decoder* decoder, FAST(reader) * reader,
+                                                        apus_binance_message* message) {
+    if (!PASS(reader, "\"E\":", 0) || !FAST(number)(reader, &message->event_time)) return NULL;
+    if (PASS(reader, ",\"T\":", 1) && !FAST(number)(reader, &message->transaction_time)) return NULL;
+    if (!PASS(reader, ",\"s\":\"", 1)) return NULL;
+    const apus_instrument* instrument = FAST(symbol)(decoder, reader, message);
+    if (instrument != NULL && PASS(reader, ",\"ps\":\"", 1) && !FAST(any_string)(reader)) return NULL;
+    return instrument;
+}
+
+TARGET APUS_INLINE bool FAST(depth)(apus_binance_decoder* decoder, FAST(reader) * reader,
+                                    apus_binance_message* message) {
+    const apus_instrument* instrument = FAST(opening)(decoder, reader, message);
     if (instrument == NULL) return false;
-    const uint8_t* pair;
-    uint32_t pair_length;
-    if (PASS(cursor, ",\"ps\":\"") && !FAST(name)(cursor, &pair, &pair_length)) return false;
-    if (!PASS(cursor, ",\"U\":") || !FAST(unsigned)(cursor, &message->first_update)) return false;
-    if (!PASS(cursor, ",\"u\":") || !FAST(unsigned)(cursor, &message->last_update)) return false;
-    if (PASS(cursor, ",\"pu\":")) {
-        message->has_previous = true;
-        if (!FAST(unsigned)(cursor, &message->previous_update)) return false;
-    }
+    if (!PASS(reader, ",\"U\":", 1) || !FAST(number)(reader, &message->first_update)) return false;
+    if (!PASS(reader, ",\"u\":", 1) || !FAST(number)(reader, &message->last_update)) return false;
+    message->has_previous = PASS(reader, ",\"pu\":", 1);
+    if (message->has_previous && !FAST(number)(reader, &message->previous_update)) return false;
     message->kind = APUS_BINANCE_DEPTH;
-    return FAST(sides)(decoder, cursor, ",\"b\":[", 6, ",\"a\":[", 6, instrument, message) && PASS(cursor, "}");
+    return PASS(reader, ",\"b\":[", 1) && FAST(sides)(decoder, reader, ",\"a\":[", 6, instrument, message)
+           && PASS(reader, "}", 0);
 }
 
-// Two quoted numbers with the text between them: price and quantity.
-TARGET static inline bool FAST(quoted_pair)(FAST(cursor) * cursor, const char* between, size_t between_length,
-                                            const pair_form* form, apus_level* level) {
-    if (cursor->at >= cursor->end) return false;
-    const uint8_t* at = cursor->at;
-    uint64_t quotes = MASK(at, '"');
-    if (quotes == 0) return false;
-    size_t close = (size_t)__builtin_ctzll(quotes);
-    const uint8_t* second = at + close + 1 + between_length;
-    if (second >= cursor->end || memcmp(at + close + 1, between, between_length) != 0) return false;
-    quotes = MASK(second, '"');
-    if (quotes == 0) return false;
-    size_t length = (size_t)__builtin_ctzll(quotes);
-    cursor->at = second + length + 1;
-    return cursor->at < cursor->end && PAIR(at, close, second, length, form, level);
-}
-
-TARGET static inline bool FAST(ticker)(apus_binance_decoder* decoder, FAST(cursor) * cursor,
-                                       apus_binance_message* message) {
-    if (!PASS(cursor, "\"u\":") || !FAST(unsigned)(cursor, &message->last_update)) return false;
-    if (!PASS(cursor, ",\"s\":\"")) return false;
-    const apus_instrument* instrument = FAST(symbol)(decoder, cursor, message);
-    if (instrument == NULL) return false;
-    const uint8_t* pair;
-    uint32_t pair_length;
-    if (PASS(cursor, ",\"ps\":\"") && !FAST(name)(cursor, &pair, &pair_length)) return false;
-    pair_form form = pair_form_of(instrument->price_decimals, instrument->quantity_decimals);
-    if (!PASS(cursor, ",\"b\":\"") || !FAST(quoted_pair)(cursor, ",\"B\":\"", 6, &form, &message->bid)) return false;
-    if (!PASS(cursor, ",\"a\":\"") || !FAST(quoted_pair)(cursor, ",\"A\":\"", 6, &form, &message->ask)) return false;
-    if (PASS(cursor, ",\"T\":")) {
-        if (!FAST(unsigned)(cursor, &message->transaction_time) || !PASS(cursor, ",\"E\":")
-            || !FAST(unsigned)(cursor, &message->event_time)) {
-            return false;
-        }
-    }
-    message->kind = APUS_BINANCE_TICKER;
-    return PASS(cursor, "}");
-}
-
-// Futures and spot trades; spot's order numbers ("b", "a" before 2024) are left to the general reader.
-TARGET static inline bool FAST(trade)(apus_binance_decoder* decoder, FAST(cursor) * cursor,
-                                      apus_binance_message* message) {
-    if (!PASS(cursor, "\"E\":") || !FAST(unsigned)(cursor, &message->event_time)) return false;
-    if (PASS(cursor, ",\"T\":") && !FAST(unsigned)(cursor, &message->transaction_time)) return false;
-    if (!PASS(cursor, ",\"s\":\"")) return false;
-    const apus_instrument* instrument = FAST(symbol)(decoder, cursor, message);
-    if (instrument == NULL) return false;
-    pair_form form = pair_form_of(instrument->price_decimals, instrument->quantity_decimals);
-    if (!PASS(cursor, ",\"t\":") || !FAST(unsigned)(cursor, &message->trade_id)) return false;
-    if (!PASS(cursor, ",\"p\":\"") || !FAST(quoted_pair)(cursor, ",\"q\":\"", 6, &form, &message->bid)) return false;
-    if (PASS(cursor, ",\"X\":\"") && !PASS(cursor, "MARKET\"")) return false;
-    if (message->transaction_time == 0 && PASS(cursor, ",\"T\":")
-        && !FAST(unsigned)(cursor, &message->transaction_time)) {
+TARGET APUS_INLINE bool FAST(ticker)(apus_binance_decoder* decoder, FAST(reader) * reader,
+                                     apus_binance_message* message) {
+    if (!PASS(reader, "\"u\":", 0)) return false;
+    if (!(reader->wrapped ? FAST(number)(reader, &message->last_update)
+                          : FAST(early_number)(reader, &message->last_update))) {
         return false;
     }
-    if (!PASS(cursor, ",\"m\":")) return false;
-    message->buyer_is_maker = PASS(cursor, "true");
-    if (!message->buyer_is_maker && !PASS(cursor, "false")) return false;
-    if (PASS(cursor, ",\"M\":true")) message->aggregate = false; // spot: always so, without meaning
-    message->kind = APUS_BINANCE_TRADE;
-    return PASS(cursor, "}");
+    if (!PASS(reader, ",\"s\":\"", 1)) return false;
+    const apus_instrument* instrument = FAST(symbol)(decoder, reader, message);
+    if (instrument == NULL) return false;
+    if (PASS(reader, ",\"ps\":\"", 1) && !FAST(any_string)(reader)) return false;
+    NUMBER(apus_form) form = NUMBER(apus_form_make)(instrument->price_decimals, instrument->quantity_decimals);
+    NUMBER(apus_wrong) wrong = {0};
+    if (!PASS(reader, ",\"b\":\"", 1) || !FAST(two_numbers)(reader, "\",\"B\":\"", &form, &wrong, &message->bid)
+        || !PASS(reader, ",\"a\":\"", 1) || !FAST(two_numbers)(reader, "\",\"A\":\"", &form, &wrong, &message->ask)
+        || NUMBER(apus_is_wrong)(wrong)) {
+        return false;
+    }
+    message->kind = APUS_BINANCE_TICKER;
+    if (!PASS(reader, ",\"T\":", 1)) return PASS(reader, "}", 0);
+    return FAST(number)(reader, &message->transaction_time) && PASS(reader, ",\"E\":", 1)
+           && FAST(number)(reader, &message->event_time) && PASS(reader, "}", 0);
 }
 
-TARGET static inline bool FAST(snapshot)(apus_binance_decoder* decoder, FAST(cursor) * cursor, uint16_t number,
-                                         apus_binance_message* message) {
+// What stands between quantity and maker, which differs: spot's order numbers (until 2024), an aggregate's first and last trade,
+// the futures' execution type, spot's trade time.
+TARGET APUS_INLINE bool FAST(trade_middle)(FAST(reader) * reader, apus_binance_message* message) {
+    uint64_t number;
+    if (message->aggregate) {
+        if (!PASS(reader, ",\"f\":", 1) || !FAST(number)(reader, &number)) return false;
+        if (!PASS(reader, ",\"l\":", 1) || !FAST(number)(reader, &number)) return false;
+    } else if (PASS(reader, ",\"X\":\"MARKET\"", 1)) {
+        return true;
+    } else if (PASS(reader, ",\"b\":", 1)) {
+        if (!FAST(number)(reader, &number) || !PASS(reader, ",\"a\":", 1) || !FAST(number)(reader, &number))
+            return false;
+    }
+    return !PASS(reader, ",\"T\":", 1) || FAST(number)(reader, &message->transaction_time);
+}
+
+TARGET APUS_INLINE bool FAST(trade)(apus_binance_decoder* decoder, FAST(reader) * reader, bool aggregate,
+                                    apus_binance_message* message) {
+    message->aggregate = aggregate;
+    const apus_instrument* instrument = FAST(opening)(decoder, reader, message);
+    if (instrument == NULL) return false;
+    NUMBER(apus_form) form = NUMBER(apus_form_make)(instrument->price_decimals, instrument->quantity_decimals);
+    NUMBER(apus_wrong) wrong = {0};
+    if (!(aggregate ? PASS(reader, ",\"a\":", 1) : PASS(reader, ",\"t\":", 1))) return false;
+    if (!FAST(number)(reader, &message->trade_id) || !PASS(reader, ",\"p\":\"", 1)
+        || !FAST(two_numbers)(reader, "\",\"q\":\"", &form, &wrong, &message->bid) || NUMBER(apus_is_wrong)(wrong)
+        || !FAST(trade_middle)(reader, message) || !PASS(reader, ",\"m\":", 1)) {
+        return false;
+    }
+    message->buyer_is_maker = PASS(reader, "true", 0);
+    if (!message->buyer_is_maker && !PASS(reader, "false", 0)) return false;
+    // Spot's "M" has no meaning.
+    if (PASS(reader, ",\"M\":", 1) && !PASS(reader, "true", 0) && !PASS(reader, "false", 0)) return false;
+    message->kind = APUS_BINANCE_TRADE;
+    return PASS(reader, "}", 0);
+}
+
+TARGET APUS_INLINE bool FAST(snapshot)(apus_binance_decoder* decoder, FAST(reader) * reader, uint16_t number,
+                                       apus_binance_message* message) {
     if (number >= decoder->instruments->count) return false;
     message->instrument = number;
-    if (!FAST(unsigned)(cursor, &message->last_update)) return false;
-    if (PASS(cursor, ",\"E\":") && !FAST(unsigned)(cursor, &message->event_time)) return false;
-    if (PASS(cursor, ",\"T\":") && !FAST(unsigned)(cursor, &message->transaction_time)) return false;
+    if (!FAST(number)(reader, &message->last_update)) return false;
+    if (PASS(reader, ",\"E\":", 1) && !FAST(number)(reader, &message->event_time)) return false;
+    if (PASS(reader, ",\"T\":", 1) && !FAST(number)(reader, &message->transaction_time)) return false;
     message->kind = APUS_BINANCE_SNAPSHOT;
-    return FAST(sides)(decoder, cursor, ",\"bids\":[", 9, ",\"asks\":[", 9,
-                       apus_instrument_at(decoder->instruments, number), message)
-           && PASS(cursor, "}");
+    return PASS(reader, ",\"bids\":[", 1)
+           && FAST(sides)(decoder, reader, ",\"asks\":[", 9, apus_instrument_at(decoder->instruments, number), message)
+           && PASS(reader, "}", 0);
 }
 
-TARGET static inline bool FAST(event)(apus_binance_decoder* decoder, FAST(cursor) * cursor, uint16_t number,
-                                      apus_binance_message* message) {
-    if (PASS(cursor, "{\"lastUpdateId\":")) return FAST(snapshot)(decoder, cursor, number, message);
-    if (!PASS(cursor, "{\"e\":\"")) return PASS(cursor, "{") && FAST(ticker)(decoder, cursor, message);
-    message->event_type = cursor->at;
-    if (PASS(cursor, "bookTicker\",")) {
-        message->event_type_length = 10;
-        return FAST(ticker)(decoder, cursor, message);
+TARGET APUS_INLINE bool FAST(event)(apus_binance_decoder* decoder, FAST(reader) * reader, uint16_t number,
+                                    apus_binance_message* message) {
+    if (!PASS(reader, "{\"e\":\"", 0)) {
+        if (PASS(reader, "{\"lastUpdateId\":", 0)) return FAST(snapshot)(decoder, reader, number, message);
+        return PASS(reader, "{", 0) && FAST(ticker)(decoder, reader, message);
     }
-    if (PASS(cursor, "depthUpdate\",")) {
-        message->event_type_length = 11;
-        return FAST(depth)(decoder, cursor, message);
-    }
-    if (!PASS(cursor, "trade\",")) return false;
-    message->event_type_length = 5;
-    return FAST(trade)(decoder, cursor, message);
+    message->event_type = reader->at;
+    message->event_type_length = (uint32_t)(reader->bytes + *reader->comma - 1 - reader->at);
+    if (PASS(reader, "bookTicker\",", 1)) return FAST(ticker)(decoder, reader, message);
+    if (PASS(reader, "depthUpdate\",", 1)) return FAST(depth)(decoder, reader, message);
+    if (PASS(reader, "trade\",", 1)) return FAST(trade)(decoder, reader, false, message);
+    return PASS(reader, "aggTrade\",", 1) && FAST(trade)(decoder, reader, true, message);
 }
 
 TARGET bool FAST(apus_binance_fast)(apus_binance_decoder* decoder, const uint8_t* bytes, size_t length,
                                     uint16_t instrument, apus_binance_message* message) {
-    FAST(cursor) cursor = {.at = bytes, .end = bytes + length};
+    FAST(reader) reader = {.bytes = bytes, .end = bytes + length, .at = bytes, .positions = decoder->positions};
     if (length < 24) return false;
-    if (!PASS(&cursor, "{\"stream\":\"")) {
-        return FAST(event)(decoder, &cursor, instrument, message) && cursor.at == cursor.end;
+    reader.comma = reader.commas_end = reader.positions;
+    reader.wrapped = PASS(&reader, "{\"stream\":\"", 0);
+    FAST(map_more)(&reader);
+    if (reader.wrapped
+        && (!FAST(string)(&reader, &message->stream, &message->stream_length) || !PASS(&reader, ",\"data\":", 1))) {
+        return false;
     }
-    if (!FAST(name)(&cursor, &message->stream, &message->stream_length) || !PASS(&cursor, ",\"data\":")) return false;
-    return FAST(event)(decoder, &cursor, instrument, message) && PASS(&cursor, "}") && cursor.at == cursor.end;
+    if (!FAST(event)(decoder, &reader, instrument, message)) return false;
+    return (!reader.wrapped || PASS(&reader, "}", 0)) && reader.at == reader.end;
 }
 
 #undef PASS
 #undef FAST
+#undef NUMBER
 #undef TARGET
-#undef MASK
-#undef PAIR

@@ -21,11 +21,11 @@
 #include "apus_polymarket.h"
 #include "apus_polymarket_decode.h"
 #include "apus_publisher.h"
-#include "apus_quote.h"
 #include "apus_random.h"
 #include "apus_session.h"
 #include "apus_tap.h"
 #include "apus_utf8.h"
+#include "apus_vector.h"
 #include "apus_ws.h"
 
 #endif

@@ -1,8 +1,9 @@
 // Binance market messages: bytes to typed values. Spot, USD-M and COIN-M futures, raw or in the combined-stream wrapper.
 //
-// A message written the way the venue writes it (key order, no spaces) is read by quote map and wide number parsing. Anything
-// else is read from its start by the JSON scanner, with the same result for every valid JSON: any key order, spacing, escapes,
-// extra fields, repeated keys (the last one counts). Nothing is applied here: a message is decoded as a whole, or it is an error.
+// A message written the way the venue writes it (key order, no spaces) is cut up by the places of its commas, and its numbers are
+// read many digits at once. Anything else is read from its start by the JSON scanner, with the same result for every valid JSON:
+// any key order, spacing, escapes, extra fields, repeated keys (the last one counts). Nothing is applied here: a message is decoded
+// as a whole, or it is an error.
 //
 // A decoder belongs to one thread (the hot thread). It allocates nothing.
 #ifndef APUS_BINANCE_DECODE_H
@@ -11,7 +12,7 @@
 #include "apus_board.h"
 #include "apus_instrument.h"
 #include "apus_limits.h"
-#include "apus_quote.h"
+#include "apus_vector.h"
 
 enum apus_binance_kind {
     APUS_BINANCE_UNKNOWN = 0,  // valid, but nothing for us; see unknown_reason
@@ -88,14 +89,14 @@ typedef struct apus_binance_message {
 } apus_binance_message;
 
 typedef struct apus_binance_counters {
-    uint64_t fast;            // messages read by the quote map
+    uint64_t fast;            // messages in the venue's usual form, read by the fast reader
     uint64_t general;         // messages read by the JSON scanner
     uint64_t unknown_events;  // valid, skipped
     uint64_t unknown_symbols; // valid, skipped
     uint64_t errors;
 } apus_binance_counters;
 
-// Quote positions that are looked up ahead of the reader.
+// Places of commas that are looked up ahead of the reader.
 #define APUS_BINANCE_POSITIONS 1024u
 
 typedef struct apus_binance_decoder {

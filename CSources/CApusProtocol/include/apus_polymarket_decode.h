@@ -16,7 +16,7 @@
 #include "apus_instrument.h"
 #include "apus_json.h"
 #include "apus_limits.h"
-#include "apus_quote.h"
+#include "apus_vector.h"
 
 enum apus_polymarket_kind {
     APUS_POLYMARKET_UNKNOWN = 0,   // valid, but nothing for us (new_market, market_resolved, ...)
