@@ -7,7 +7,7 @@ enum AmbientRules {
     static let forbiddenInC = [
         "clock_gettime", "gettimeofday", "apus_clock_monotonic", "apus_clock_realtime", "apus_clock_start", "time",
         "getrandom", "rand", "random", "arc4random", "malloc", "calloc", "realloc", "free", "alloca", "pthread_create",
-        "socket", "connect", "recv", "recvmsg", "send", "sendmsg", "read", "write", "open", "printf", "fprintf",
+        "socket", "connect", "recv", "recvmsg", "send", "sendmsg", "printf", "fprintf",
         "syscall",
         "getenv", "sleep", "nanosleep",
     ]

@@ -40,6 +40,8 @@ enum ImportRules {
         ("uv.h", ["CSources/CApusWire"]), ("openssl/ssl.h", ["CSources/CApusWire"]),
         ("openssl/bio.h", ["CSources/CApusWire"]), ("openssl/x509", ["CSources/CApusWire"]),
         ("openssl/", ["CSources/CApusProtocol", "CSources/CApusWire"]),
+        ("unistd.h", ["CSources/CApusRing", "CSources/CApusWire"]),
+        ("fcntl.h", ["CSources/CApusRing", "CSources/CApusWire"]),
         ("sys/socket.h", ["CSources/CApusWire"]), ("netinet/", ["CSources/CApusWire"]),
         ("pthread.h", ["CSources/CApusRing", "CSources/CApusWire"]),
         ("time.h", ["CSources/CApusRing", "CSources/CApusWire"]),
