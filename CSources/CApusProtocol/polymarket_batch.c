@@ -12,7 +12,8 @@ apus_market_book* apus_polymarket_token_book(const apus_polymarket_market* polym
     uint16_t number = condition->pair.instruments[token];
     if (number == APUS_INSTRUMENT_NONE) return NULL;
     apus_market_book* book = apus_market_at(polymarket->market, number);
-    return book == NULL || book->venue == NULL || book->state == APUS_STATE_DROPPED ? NULL : book;
+    if (book == NULL || book->venue == NULL || book->state == APUS_STATE_DROPPED) return NULL;
+    return apus_polymarket_proof_of(book)->condition == condition ? book : NULL;
 }
 
 // MARK: counting and states

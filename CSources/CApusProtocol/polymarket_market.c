@@ -55,22 +55,30 @@ static apus_polymarket_condition* condition_of(apus_polymarket_market* polymarke
     return (apus_polymarket_condition*)message->pair;
 }
 
+// Notes that a token is of this market. A token keeps its market; only a whole book, which its hash proves, can move it.
 static void bind(apus_polymarket_market* polymarket, apus_polymarket_condition* condition,
-                 const apus_polymarket_text* asset, uint16_t instrument) {
+                 const apus_polymarket_text* asset, uint16_t instrument, bool may_move) {
     apus_polymarket_pair_token(&condition->pair, asset->bytes, asset->length, instrument);
-    apus_market_book* book = instrument == APUS_INSTRUMENT_NONE ? NULL : apus_market_at(polymarket->market, instrument);
-    if (book != NULL && book->venue != NULL) apus_polymarket_proof_of(book)->condition = condition;
+    apus_market_book* book =
+        instrument == APUS_INSTRUMENT_NONE ? NULL : apus_market_at(polymarket->market, instrument);
+    apus_polymarket_proof* proof = book == NULL ? NULL : book->venue;
+    if (proof == NULL || proof->condition == condition || (proof->condition != NULL && !may_move)) return;
+    proof->condition = condition;
+    proof->batch = APUS_POLYMARKET_BATCH_NONE;
+    proof->reduced = false;
+    proof->pending = 0;
 }
 
-// The opened book that the message is about; its market is known afterwards.
+// The opened book that the message is about, when the message's market is its own.
 static apus_market_book* message_book(apus_polymarket_market* polymarket) {
     apus_polymarket_message* message = &polymarket->last;
     if (message->instrument == APUS_INSTRUMENT_NONE) return NULL;
     apus_market_book* book = apus_market_at(polymarket->market, message->instrument);
     if (book == NULL || book->venue == NULL || book->state == APUS_STATE_DROPPED) return NULL;
     apus_polymarket_condition* condition = condition_of(polymarket);
-    if (condition != NULL) bind(polymarket, condition, &message->asset, message->instrument);
-    return book;
+    if (condition == NULL) return NULL;
+    bind(polymarket, condition, &message->asset, message->instrument, message->kind == APUS_POLYMARKET_BOOK);
+    return apus_polymarket_proof_of(book)->condition == condition ? book : NULL;
 }
 
 // MARK: price_change
@@ -131,7 +139,7 @@ static void take_changes(apus_polymarket_market* polymarket) {
     apus_market_book* counted = NULL;
     for (uint32_t i = 0; i < message->change_count; i++) {
         const apus_polymarket_level* change = &changes[i];
-        if (!message->fast) bind(polymarket, condition, &change->asset, change->instrument);
+        if (!message->fast) bind(polymarket, condition, &change->asset, change->instrument, false);
         apus_market_book* book =
             change->instrument == APUS_INSTRUMENT_NONE ? NULL : apus_market_at(polymarket->market, change->instrument);
         if (book == NULL || book->venue == NULL || !apus_polymarket_proof_of(book)->has_book) continue;
@@ -213,7 +221,7 @@ static void take_book(apus_polymarket_market* polymarket) {
     const apus_polymarket_message* message = &polymarket->last;
     apus_market_book* book = message_book(polymarket);
     apus_polymarket_proof* proof = book != NULL ? book->venue : NULL;
-    if (proof == NULL || proof->condition == NULL) {
+    if (proof == NULL) {
         apus_publisher_count(polymarket->market->out, APUS_COUNT_UNKNOWN, 1);
         return;
     }

@@ -18,18 +18,20 @@ final class ArrayRecording: RecordingReader {
         pending = 0
         guard !isDone else { return nil }
         if !isOpen {
-            _ = try byte(else: "an array was expected")  // the bracket that made it known
+            _ = try peek()
+            stream.consume(1)  // the bracket that made it known
             isOpen = true
             if try peek() == UInt8(ascii: "]") {
                 stream.consume(1)
                 return try end()
             }
         } else {
-            switch try byte(else: "the array is not closed") {
-            case UInt8(ascii: ","): break
-            case UInt8(ascii: "]"): return try end()
-            default: throw error("a comma or the array's end was expected")
+            guard let next = try peek() else { throw error("the array is not closed") }
+            guard next == UInt8(ascii: ",") || next == UInt8(ascii: "]") else {
+                throw error("a comma or the array's end was expected")
             }
+            stream.consume(1)
+            if next == UInt8(ascii: "]") { return try end() }
         }
         _ = try peek()
         element += 1
@@ -56,12 +58,6 @@ final class ArrayRecording: RecordingReader {
             if at < window.count { return stream.window[0] }
             if try !stream.fill() { return nil }
         }
-    }
-
-    private func byte(else reason: String) throws -> UInt8 {
-        guard let byte = try peek() else { throw error(reason) }
-        stream.consume(1)
-        return byte
     }
 
     private func end() throws -> RecordedMessage? {
