@@ -364,11 +364,10 @@ static uint32_t turn(apus_session* session, uint64_t now_ns) {
     uint32_t work = take_messages(self, now_ns);
     apus_link_tick(&self->link, now_ns);
     work += take_changes(self);
-    work += take_answers(self, now_ns);
     check_command(self, now_ns);
     work += send_commands(self, now_ns);
     check_books(self, now_ns);
-    return work;
+    return work + take_answers(self, now_ns);
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b) {

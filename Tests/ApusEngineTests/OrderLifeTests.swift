@@ -236,6 +236,7 @@ import Testing
         bench.sink.report(APUS_REPORT_STATUS, id) { $0.status = UInt8(APUS_STATUS_NEW.rawValue) }
         bench.turn(now)
         #expect(bench.state(id) == .live)
+        _ = bench.sink.next()  // the question that was answered
         bench.turn(try #require(bench.agent.nextDue))
         #expect(bench.sink.next() == nil)
         #expect(bench.agent.nextDue == nil)

@@ -1,0 +1,107 @@
+import CApusProtocol
+import CApusRing
+import Testing
+
+/// Each reason of the last guard, with everything else in order.
+@Suite struct GuardTests {
+    private let kill = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
+
+    private func order(_ change: (inout apus_order) -> Void = { _ in }) -> apus_order {
+        var order = apus_order()
+        order.client_id = 1
+        order.action = UInt8(APUS_ORDER_PLACE.rawValue)
+        order.price = 10_000
+        order.quantity = 5
+        order.band_low = 9_900
+        order.band_high = 10_100
+        order.decided_ns = 1_000
+        change(&order)
+        return order
+    }
+
+    private func verdict(
+        _ stage: MarketStage, now: UInt64 = 1_500, killed: UInt64 = 0, _ change: (inout apus_order) -> Void = { _ in }
+    ) -> UInt32 {
+        kill.initialize(to: killed)
+        defer { kill.deinitialize(count: 1) }
+        var guarding = apus_guard(kill: kill, market: stage.market, max_age_ns: 1_000)
+        var order = order(change)
+        return UInt32(apus_guard_check(&guarding, &order, now))
+    }
+
+    @Test func aSoundOrderPasses() {
+        let stage = MarketStage()
+        stage.live()
+        #expect(verdict(stage) == APUS_GUARD_PASSED.rawValue)
+        #expect(verdict(stage, now: 2_000) == APUS_GUARD_PASSED.rawValue, "exactly as old as allowed")
+        #expect(verdict(stage, now: 10) == APUS_GUARD_PASSED.rawValue, "decided after now: clocks of two threads")
+        #expect(verdict(stage) { $0.price = 9_900 } == APUS_GUARD_PASSED.rawValue)
+        #expect(verdict(stage) { $0.price = 10_100 } == APUS_GUARD_PASSED.rawValue)
+        #expect(verdict(stage) { $0.quantity = 1_000_000 } == APUS_GUARD_PASSED.rawValue)
+    }
+
+    @Test func eachReason() {
+        let stage = MarketStage()
+        stage.live()
+        #expect(verdict(stage, killed: 1) == APUS_GUARD_KILLED.rawValue)
+        #expect(verdict(stage, now: 2_001) == APUS_GUARD_AGE.rawValue)
+        #expect(verdict(stage) { $0.price = 9_899 } == APUS_GUARD_PRICE_BAND.rawValue)
+        #expect(verdict(stage) { $0.price = 10_101 } == APUS_GUARD_PRICE_BAND.rawValue)
+        #expect(verdict(stage) { $0.quantity = 0 } == APUS_GUARD_QUANTITY.rawValue)
+        #expect(verdict(stage) { $0.quantity = -5 } == APUS_GUARD_QUANTITY.rawValue)
+        #expect(verdict(stage) { $0.quantity = 1_000_001 } == APUS_GUARD_QUANTITY.rawValue)
+        #expect(verdict(stage) { $0.instrument = 2 } == APUS_GUARD_INSTRUMENT.rawValue)
+        #expect(verdict(stage) { $0.instrument = 1 } == APUS_GUARD_BOOK_STATE.rawValue, "never opened")
+        stage.depth(500, 510, previous: 490)
+        #expect(verdict(stage) == APUS_GUARD_BOOK_STATE.rawValue, "stale")
+    }
+
+    @Test func aChangeIsCheckedLikeAnOrder() {
+        let stage = MarketStage()
+        stage.live()
+        func change(_ order: inout apus_order) {
+            order.action = UInt8(APUS_ORDER_MODIFY.rawValue)
+            order.target_id = 1
+        }
+        #expect(verdict(stage) { change(&$0) } == APUS_GUARD_PASSED.rawValue)
+        #expect(
+            verdict(stage) {
+                change(&$0)
+                $0.price = 10_101
+            } == APUS_GUARD_PRICE_BAND.rawValue)
+        #expect(verdict(stage, killed: 1) { change(&$0) } == APUS_GUARD_KILLED.rawValue)
+    }
+
+    @Test func aMarketOrderHasNoPriceToCheck() {
+        let stage = MarketStage()
+        stage.live()
+        #expect(
+            verdict(stage) {
+                $0.type = UInt8(APUS_MARKET.rawValue)
+                $0.price = 0
+            } == APUS_GUARD_PASSED.rawValue)
+    }
+
+    @Test(arguments: [APUS_ORDER_CANCEL, APUS_ORDER_QUERY])
+    func cancelsAndQuestionsPassWhateverHolds(action: apus_order_action) {
+        let stage = MarketStage()
+        stage.live()
+        stage.depth(500, 510, previous: 490)
+        #expect(
+            verdict(stage, now: .max, killed: 1) {
+                $0.action = UInt8(action.rawValue)
+                $0.quantity = 0
+            } == APUS_GUARD_PASSED.rawValue)
+        #expect(
+            verdict(stage) {
+                $0.action = UInt8(action.rawValue)
+                $0.instrument = 9
+            } == APUS_GUARD_INSTRUMENT.rawValue)
+    }
+
+    @Test func everyReasonHasWords() {
+        let texts = (0...9).map { String(cString: apus_guard_reason_text(UInt8($0))) }
+        #expect(Set(texts).count == 10)
+        #expect(String(cString: apus_guard_reason_text(200)) == "unknown reason")
+    }
+}
