@@ -4,10 +4,10 @@ import Testing
 
 /// The market session on its connections: subscriptions, snapshots, probes.
 @Suite struct BinanceMarketSessionTests {
-    private func subscribed() -> SessionStage {
-        let session = SessionStage {
-            $0.probe_interval_ns = 10 * SessionStage.second
-            $0.probe_grace_ns = 2 * SessionStage.second
+    private func subscribed() -> BinanceStage {
+        let session = BinanceStage {
+            $0.probe_interval_ns = 10 * BinanceStage.second
+            $0.probe_grace_ns = 2 * BinanceStage.second
         }
         _ = apus_binance_session_subscribe(session.markets, 0)
         session.startMarkets()
@@ -16,7 +16,7 @@ import Testing
     }
 
     /// LIVE at id 100, by the first message and a snapshot.
-    private func live() -> SessionStage {
+    private func live() -> BinanceStage {
         let session = subscribed()
         _ = session.texts(session.stream)
         session.tell(session.stream, "{\"result\":null,\"id\":1}")

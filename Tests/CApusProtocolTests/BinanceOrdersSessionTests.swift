@@ -13,10 +13,10 @@ import Testing
         "{\"id\":\"\(id)\",\"status\":\(status),\"error\":{\"code\":\(code),\"msg\":\"x\"}}"
     }
 
-    private func kinds(_ session: SessionStage) -> [UInt32] { session.reports().map { UInt32($0.kind) } }
+    private func kinds(_ session: BinanceStage) -> [UInt32] { session.reports().map { UInt32($0.kind) } }
 
     @Test func theListenKeyOpensTheUserStreamAndNewsMayBeMissing() {
-        let session = SessionStage()
+        let session = BinanceStage()
         session.stage.live()
         session.startOrders()
         #expect(session.user.pointee.want == UInt8(APUS_WANT_NOTHING), "no key yet")
@@ -36,7 +36,7 @@ import Testing
     }
 
     @Test func anOrderGoesOutAndItsAnswerAndFillComeBack() throws {
-        let session = SessionStage()
+        let session = BinanceStage()
         session.openOrders()
         session.order(1)
         let text = try #require(session.texts(session.api).first)
@@ -64,7 +64,7 @@ import Testing
         (APUS_ORDER_QUERY, APUS_REPORT_STATUS, APUS_REPORT_UNKNOWN),
     ])
     func answersOfEachAction(action: apus_order_action, good: apus_report_kind, bad: apus_report_kind) {
-        let session = SessionStage()
+        let session = BinanceStage()
         session.openOrders()
         func ask() {
             session.order(3) {
@@ -86,7 +86,7 @@ import Testing
     }
 
     @Test func anUnknownOrderIsNotFound() {
-        let session = SessionStage()
+        let session = BinanceStage()
         session.openOrders()
         session.order(3) {
             $0.action = UInt8(APUS_ORDER_QUERY.rawValue)
@@ -97,7 +97,7 @@ import Testing
     }
 
     @Test func aLateAnswerIsUnknownAndThenIgnored() {
-        let session = SessionStage()
+        let session = BinanceStage()
         session.openOrders()
         session.order(1)
         session.advance(3)
@@ -109,7 +109,7 @@ import Testing
     }
 
     @Test func whatWaitsOnALostConnectionIsUnknownInOrder() {
-        let session = SessionStage()
+        let session = BinanceStage()
         session.openOrders()
         for id in 1...3 { session.order(UInt64(id)) }
         session.tell(session.api, Self.good(3, client: "apus0000000000000002"))
@@ -121,7 +121,7 @@ import Testing
     }
 
     @Test func withoutTheUserStreamOnlyCancelsAndQuestionsPass() {
-        let session = SessionStage()
+        let session = BinanceStage()
         session.openOrders()
         session.close(session.user)
         _ = session.texts(session.api)
@@ -137,7 +137,7 @@ import Testing
     }
 
     @Test func everyConnectionOfTheUserStreamAsksForItsKey() {
-        let session = SessionStage()
+        let session = BinanceStage()
         session.openOrders()
         _ = session.texts(session.api)
         session.close(session.user)
@@ -152,10 +152,10 @@ import Testing
     }
 
     @Test func theKeyIsRenewedAndAFailedRenewalStartsAnew() {
-        let session = SessionStage()
+        let session = BinanceStage()
         session.openOrders()
         _ = session.texts(session.api)
-        session.now += 1800 * SessionStage.second
+        session.now += 1800 * BinanceStage.second
         session.turn()
         // The long silence ended the links' patience as well: what matters is what the session asked for.
         #expect(
@@ -164,7 +164,7 @@ import Testing
     }
 
     @Test func anExpiredKeyClosesTheUserStream() {
-        let session = SessionStage()
+        let session = BinanceStage()
         session.openOrders()
         _ = session.texts(session.api)
         session.tell(session.user, "{\"e\":\"listenKeyExpired\",\"E\":1}")
@@ -175,7 +175,7 @@ import Testing
     }
 
     @Test func anUnreadableEventMayHaveBeenNews() {
-        let session = SessionStage()
+        let session = BinanceStage()
         session.openOrders()
         session.tell(session.user, "{\"e\":\"ORDER_TRADE_UPD")
         #expect(kinds(session) == [APUS_REPORT_MISSED.rawValue])
@@ -184,7 +184,7 @@ import Testing
     }
 
     @Test func aUserStreamThatDoesNotTellWhatWasDoneIsFrozen() {
-        let session = SessionStage()
+        let session = BinanceStage()
         session.openOrders()
         session.order(1)
         session.tell(session.api, Self.good(2))
@@ -197,7 +197,7 @@ import Testing
 
     @Test(arguments: [true, false])
     func anEventBeforeOrAfterTheAnswerProvesTheStream(eventFirst: Bool) {
-        let session = SessionStage()
+        let session = BinanceStage()
         session.openOrders()
         session.order(1)
         let event = BinanceOrdersAnswerTests.event("NEW", "NEW", client: "apus0000000000000001")
@@ -209,7 +209,7 @@ import Testing
     }
 
     @Test func aFullReportRingStopsReadingAndLosesNothing() {
-        let session = SessionStage()
+        let session = BinanceStage()
         session.openOrders()
         session.queues.pointee.reports.pointee.mask = 1  // two reports
         let event = BinanceOrdersAnswerTests.event("NEW", "NEW", client: "apus0000000000000001")
@@ -232,7 +232,7 @@ import Testing
     }
 
     @Test func tooManyWaitingRequestsAreRefused() {
-        let session = SessionStage { _ in
+        let session = BinanceStage { _ in
         } configureOrders: {
             $0.tx_bytes = 2 << 20
         }
@@ -246,7 +246,7 @@ import Testing
     }
 
     @Test func aFullSendBufferRefuses() {
-        let session = SessionStage { _ in
+        let session = BinanceStage { _ in
         } configureOrders: {
             $0.tx_bytes = 8 << 10
         }

@@ -2,7 +2,7 @@ import CApusProtocol
 import CApusRing
 
 /// A session on its channels, with the shell and the venue played by the test.
-final class SessionStage {
+final class BinanceStage {
     let stage = MarketStage(arenaBytes: 64 << 20)
     let queues = UnsafeMutablePointer<apus_private>.allocate(capacity: 1)
     let markets = UnsafeMutablePointer<apus_binance_session>.allocate(capacity: 1)

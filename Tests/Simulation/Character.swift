@@ -73,14 +73,14 @@ struct Character {
     /// Most lives have two or three kinds of the venue's faults, some all, some none.
     private static func choose(_ rates: inout FaultRates, _ dice: inout Dice) {
         let all: [(WritableKeyPath<FaultRates, Int>, Int)] = [
-            (\.disconnect, 2_000), (\.freeze, 1_000), (\.gap, 20_000), (\.duplicate, 20_000), (\.reorder, 20_000),
-            (\.corrupt, 8_000), (\.slowReader, 1_000), (\.tooManyRequests, 200_000), (\.serverError, 200_000),
-            (\.lostAnswer, 100_000), (\.delayedAnswer, 150_000),
+            (\.disconnect, 4_000), (\.freeze, 2_000), (\.gap, 50_000), (\.duplicate, 50_000), (\.reorder, 50_000),
+            (\.corrupt, 20_000), (\.slowReader, 2_000), (\.tooManyRequests, 300_000), (\.serverError, 300_000),
+            (\.lostAnswer, 200_000), (\.delayedAnswer, 300_000),
         ]
         let style = dice.below(10)
         if style == 0 { return }
         for (key, rate) in all where style == 1 || dice.below(4) == 0 {
-            rates[keyPath: key] = Int(dice.between(UInt64(rate) / 4, UInt64(rate)))
+            rates[keyPath: key] = Int(dice.between(UInt64(rate) / 10, UInt64(rate)))
         }
     }
 }

@@ -56,7 +56,7 @@ final class Life {
             symbols: [try Self.small(.btcusdt()), try Self.small(.ethusdt())],
             accounts: [
                 AccountConfiguration(
-                    apiKey: EngineSide.apiKey, secret: EngineSide.secret, balance: 100_000_000_000_000_000)
+                    apiKey: EngineSide.apiKey, secret: EngineSide.secret, balance: 10_000_000_000_000_000)
             ],
             seed: seed,
             speed: MarketSpeed(
