@@ -22,20 +22,6 @@ bool apus_polymarket_fast(apus_polymarket_decoder* decoder, const uint8_t* bytes
 int apus_polymarket_general(apus_polymarket_decoder* decoder, const uint8_t* bytes, size_t start, size_t end,
                             apus_polymarket_message* message);
 
-// Whether a decimal text is the one that its value leads back to: no superfluous zero, no sign, no exponent.
-static inline bool apus_polymarket_canonical(const uint8_t* text, size_t length) {
-    bool fraction = false;
-    for (size_t i = 0; i < length; i++) {
-        if (text[i] == '.') {
-            fraction = true;
-        } else if (text[i] < '0' || text[i] > '9') {
-            return false;
-        }
-    }
-    if (text[0] == '.' || (text[0] == '0' && length > 1 && text[1] != '.')) return false;
-    return !fraction || (text[length - 1] != '0' && text[length - 1] != '.');
-}
-
 // Reads levels written exactly as {"price":"0.01","size":"5"}, separated by single commas, from bytes[at, end), which is the inside
 // of an array. Returns how many, or -1 when anything stands there in another way or there are more than `capacity`.
 int64_t apus_polymarket_levels(const apus_polymarket_decoder* decoder, const uint8_t* bytes, size_t at, size_t end,

@@ -121,7 +121,6 @@ static INLINE const uint8_t* read_change(const uint8_t* at, const uint8_t* end, 
     change->size = size.value;
     change->price_length = (uint8_t)price.length;
     change->size_length = (uint8_t)size.length;
-    change->odd = price.odd || size.odd;
     change->side = sell ? APUS_SIDE_ASK : APUS_SIDE_BID;
     return at + LENGTH("\"}");
 }
@@ -258,7 +257,6 @@ static INLINE int64_t read_levels(const uint8_t* bytes, size_t from, size_t to, 
         level->size = size.value;
         level->price_length = (uint8_t)price.length;
         level->size_length = (uint8_t)size.length;
-        level->odd = price.odd || size.odd;
         if (at == end) break;
         if (*at++ != ',' || at == end) return -1;
     }

@@ -70,6 +70,11 @@ typedef struct reader {
     apus_polymarket_message* message;
     const uint8_t* bytes;
     size_t object; // where the object at hand begins
+    // Levels in the venue's own writing are read once: the first pass only looks for the bracket behind them. What was passed over
+    // like that and was not verified afterwards is read again with care.
+    bool quick;
+    uint32_t passed;
+    uint32_t verified;
     field fields[FIELDS];
 } reader;
 
@@ -98,6 +103,16 @@ static field_name name_of(const apus_json* json) {
     return FIELDS;
 }
 
+// Moves on to the bracket behind levels: none of the characters in them is one.
+static void pass_levels(reader* reader, apus_json* json) {
+    if (!reader->quick) return;
+    const uint8_t* from = json->bytes + json->position;
+    const uint8_t* bracket = memchr(from, ']', json->length - json->position);
+    if (bracket == NULL) return;
+    json->position = (size_t)(bracket - json->bytes);
+    reader->passed++;
+}
+
 // Notes where the members of the object stand whose OBJECT_BEGIN was just given; `base` is the scanner's own offset.
 static int collect(reader* reader, apus_json* json, size_t base) {
     memset(reader->fields, 0, sizeof reader->fields);
@@ -112,6 +127,7 @@ static int collect(reader* reader, apus_json* json, size_t base) {
         found.escaped = token == APUS_JSON_STRING && json->escaped;
         bool deep = token == APUS_JSON_OBJECT_BEGIN || token == APUS_JSON_ARRAY_BEGIN;
         if (deep) found.start = base + json->position - 1;
+        if (token == APUS_JSON_ARRAY_BEGIN && (name == FIELD_BIDS || name == FIELD_ASKS)) pass_levels(reader, json);
         if (token >= APUS_JSON_TRUE) found.start = base + json->position - (token == APUS_JSON_FALSE ? 5 : 4);
         if (!apus_json_skip(json, token)) return fail_json(reader, json, base);
         if (deep) found.length = base + json->position - found.start;
@@ -195,8 +211,9 @@ static int level_of(reader* reader, const apus_instrument* instrument, apus_poly
     level->size_text = size.bytes;
     level->price_length = (uint8_t)price.length;
     level->size_length = (uint8_t)size.length;
-    level->odd =
-        !apus_polymarket_canonical(price.bytes, price.length) || !apus_polymarket_canonical(size.bytes, size.length);
+    if (price.length + size.length > APUS_POLYMARKET_LEVEL_BYTES) {
+        return fail(reader, -ENOBUFS, APUS_POLYMARKET_FAULT_TEXT, reader->fields[FIELD_SIZE].start);
+    }
     return 0;
 }
 
@@ -278,13 +295,14 @@ static int read_side(reader* reader, field_name name, const apus_instrument* ins
     const field* array = &reader->fields[name];
     if (array->token == 0) return fail(reader, -EBADMSG, APUS_POLYMARKET_FAULT_MISSING, reader->object);
     uint32_t before = *total;
-    if (array->token == APUS_JSON_ARRAY_BEGIN && !decoder->general_only) {
+    if (array->token == APUS_JSON_ARRAY_BEGIN && reader->quick) {
         int64_t count =
             apus_polymarket_levels(decoder, reader->bytes, array->start + 1, array->start + array->length - 1,
                                    instrument, decoder->levels + before, decoder->level_capacity - before);
         if (count >= 0) {
             *side_count = (uint32_t)count;
             *total += (uint32_t)count;
+            reader->verified++;
             return 0;
         }
     }
@@ -436,35 +454,48 @@ static uint8_t kind_of(const reader* reader) {
     return book ? APUS_POLYMARKET_BOOK : APUS_POLYMARKET_UNKNOWN;
 }
 
-int apus_polymarket_general(apus_polymarket_decoder* decoder, const uint8_t* bytes, size_t start, size_t end,
-                            apus_polymarket_message* message) {
-    memset(message, 0, sizeof *message);
-    message->instrument = APUS_INSTRUMENT_NONE;
-    decoder->text_used = 0;
-    reader reader = {.decoder = decoder, .message = message, .bytes = bytes, .object = start};
-    apus_json json;
-    apus_json_init(&json, bytes + start, end - start);
-    apus_json_token token = apus_json_next(&json);
-    if (token == APUS_JSON_ERROR) return fail_json(&reader, &json, start);
-    int error = collect(&reader, &json, start);
-    if (error < 0) return error;
-    if (apus_json_next(&json) != APUS_JSON_END) return fail_json(&reader, &json, start);
-    error = text_of(&reader, &reader.fields[FIELD_EVENT_TYPE], &message->event_type);
-    if (error == 0) message->kind = kind_of(&reader);
-    if (error == 0) error = read_market(&reader);
-    if (error < 0) return error;
-    switch (message->kind) {
+static int read_kind(reader* reader) {
+    switch (reader->message->kind) {
     case APUS_POLYMARKET_BOOK:
-        return read_book(&reader);
+        return read_book(reader);
     case APUS_POLYMARKET_CHANGE:
-        return read_changes(&reader);
+        return read_changes(reader);
     case APUS_POLYMARKET_TRADE:
-        return read_trade(&reader);
+        return read_trade(reader);
     case APUS_POLYMARKET_TICK_SIZE:
-        return read_tick_size(&reader);
+        return read_tick_size(reader);
     case APUS_POLYMARKET_TICKER:
-        return read_ticker(&reader);
+        return read_ticker(reader);
     default:
         return 0;
     }
+}
+
+static int read_object(reader* reader, size_t end) {
+    apus_polymarket_message* message = reader->message;
+    memset(message, 0, sizeof *message);
+    message->instrument = APUS_INSTRUMENT_NONE;
+    reader->decoder->text_used = 0;
+    apus_json json;
+    apus_json_init(&json, reader->bytes + reader->object, end - reader->object);
+    apus_json_token token = apus_json_next(&json);
+    if (token == APUS_JSON_ERROR) return fail_json(reader, &json, reader->object);
+    int error = collect(reader, &json, reader->object);
+    if (error < 0) return error;
+    if (apus_json_next(&json) != APUS_JSON_END) return fail_json(reader, &json, reader->object);
+    error = text_of(reader, &reader->fields[FIELD_EVENT_TYPE], &message->event_type);
+    if (error == 0) message->kind = kind_of(reader);
+    if (error == 0) error = read_market(reader);
+    return error == 0 ? read_kind(reader) : error;
+}
+
+int apus_polymarket_general(apus_polymarket_decoder* decoder, const uint8_t* bytes, size_t start, size_t end,
+                            apus_polymarket_message* message) {
+    reader reader = {.decoder = decoder, .message = message, .bytes = bytes, .object = start};
+    reader.quick = !decoder->general_only;
+    int error = read_object(&reader, end);
+    if (reader.passed == 0 || (error == 0 && reader.passed == reader.verified)) return error;
+    reader.quick = false;
+    reader.object = start;
+    return read_object(&reader, end);
 }

@@ -20,15 +20,13 @@ bool apus_polymarket_hash_equals(const apus_polymarket_sha1* begun, const apus_p
 // Whether both have hashed the same text.
 bool apus_polymarket_hash_same(const apus_polymarket_sha1* a, const apus_polymarket_sha1* b);
 
-// MARK: texts that values do not lead back to
+// MARK: rows
 
-// Notes, renews or forgets the texts of a level after it was set. Returns 0, or -ENOMEM.
-int apus_polymarket_odd_set(apus_arena* arena, apus_polymarket_proof* proof, uint8_t side,
-                            const apus_polymarket_level* level);
+// Sets, renews or removes (size 0) the row of a level. Returns 0, or -ENOMEM.
+int apus_polymarket_rows_set(apus_arena* arena, apus_polymarket_rows* rows, uint8_t side,
+                             const apus_polymarket_level* level);
 
-void apus_polymarket_odd_clear(apus_arena* arena, apus_polymarket_proof* proof);
-
-// The texts of a level, or NULL when its values lead to them.
-const apus_polymarket_odd* apus_polymarket_odd_find(const apus_polymarket_proof* proof, uint8_t side, int64_t price);
+// Removes all and gives the memory back.
+void apus_polymarket_rows_clear(apus_arena* arena, apus_polymarket_rows* rows);
 
 #endif

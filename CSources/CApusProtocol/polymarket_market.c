@@ -59,8 +59,7 @@ static apus_polymarket_condition* condition_of(apus_polymarket_market* polymarke
 static void bind(apus_polymarket_market* polymarket, apus_polymarket_condition* condition,
                  const apus_polymarket_text* asset, uint16_t instrument, bool may_move) {
     apus_polymarket_pair_token(&condition->pair, asset->bytes, asset->length, instrument);
-    apus_market_book* book =
-        instrument == APUS_INSTRUMENT_NONE ? NULL : apus_market_at(polymarket->market, instrument);
+    apus_market_book* book = instrument == APUS_INSTRUMENT_NONE ? NULL : apus_market_at(polymarket->market, instrument);
     apus_polymarket_proof* proof = book == NULL ? NULL : book->venue;
     if (proof == NULL || proof->condition == condition || (proof->condition != NULL && !may_move)) return;
     proof->condition = condition;
@@ -96,7 +95,7 @@ static bool apply_change(apus_polymarket_market* polymarket, apus_market_book* b
     apus_level level = {change->price, change->size};
     bool bid = change->side == APUS_SIDE_BID;
     int error = apus_market_apply(market, book, &level, bid, &level, !bid);
-    if (error == 0) error = apus_polymarket_odd_set(market->arena, proof, change->side, change);
+    if (error == 0) error = apus_polymarket_rows_set(market->arena, &proof->rows[change->side], change->side, change);
     if (error < 0) {
         apus_polymarket_forsake(polymarket, book, APUS_BOOK_REASON_ARENA);
         return false;
@@ -158,12 +157,13 @@ static void take_changes(apus_polymarket_market* polymarket) {
 
 static int apply_levels(apus_polymarket_market* polymarket, apus_market_book* book, uint8_t side,
                         const apus_polymarket_level* levels, uint32_t count) {
+    apus_polymarket_rows* rows = &apus_polymarket_proof_of(book)->rows[side];
     apus_level chunk[CHUNK];
     while (count > 0) {
         uint32_t part = count < CHUNK ? count : CHUNK;
         for (uint32_t i = 0; i < part; i++) {
             chunk[i] = (apus_level){levels[i].price, levels[i].size};
-            if (apus_polymarket_odd_set(polymarket->market->arena, book->venue, side, &levels[i]) < 0) return -ENOMEM;
+            if (apus_polymarket_rows_set(polymarket->market->arena, rows, side, &levels[i]) < 0) return -ENOMEM;
         }
         bool bid = side == APUS_SIDE_BID;
         int error = apus_market_apply(polymarket->market, book, chunk, bid ? part : 0, chunk, bid ? 0 : part);
@@ -181,7 +181,8 @@ static bool replace_book(apus_polymarket_market* polymarket, apus_market_book* b
     apus_market* market = polymarket->market;
     apus_book_clear(&book->book);
     book->board_dirty = true;
-    apus_polymarket_odd_clear(market->arena, proof);
+    for (int side = 0; side < 2; side++)
+        apus_polymarket_rows_clear(market->arena, &proof->rows[side]);
     int error = 0;
     if (message->tick != 0 && message->tick != apus_instrument_at(market->instruments, book->instrument)->tick_units) {
         error = apus_market_tick_size(market, book, message->tick);

@@ -19,7 +19,6 @@
 typedef struct apus_polymarket_number {
     int64_t value;
     uint32_t length; // characters before the quote; 0: not accepted
-    bool odd;        // the value does not lead back to the text
 } apus_polymarket_number;
 
 static inline apus_polymarket_number apus_polymarket_number_portable(const uint8_t* at, uint32_t decimals) {
@@ -41,7 +40,6 @@ static inline apus_polymarket_number apus_polymarket_number_portable(const uint8
     if (digits == 0 || digits + decimals > 16 || fraction > decimals || at[i] != '"') return number;
     number.value = (int64_t)value * apus_powers_of_ten[decimals - fraction];
     number.length = i;
-    number.odd = (at[0] == '0' && digits > 1) || (fraction > 0 && at[i - 1] == '0');
     return number;
 }
 
@@ -89,7 +87,6 @@ apus_polymarket_number_wide(const uint8_t* at, uint32_t decimals) {
     uint64_t both = (uint64_t)_mm_cvtsi128_si64(eights);
     number.value = (int64_t)((both & UINT32_MAX) * 100000000u + (both >> 32));
     number.length = length;
-    number.odd = ((at[0] == '0') & (point > 1)) | ((fraction > 0) & (at[length - 1] == '0'));
     return number;
 }
 

@@ -24,7 +24,8 @@ int apus_polymarket_market_init(apus_polymarket_market* polymarket, apus_market*
 static void reset(apus_polymarket_market* polymarket, apus_market_book* book) {
     apus_polymarket_proof* proof = book->venue;
     const apus_instrument* instrument = apus_instrument_at(polymarket->market->instruments, book->instrument);
-    apus_polymarket_odd_clear(polymarket->market->arena, proof);
+    for (int side = 0; side < 2; side++)
+        apus_polymarket_rows_clear(polymarket->market->arena, &proof->rows[side]);
     memset(proof, 0, sizeof *proof);
     apus_polymarket_take_price(&proof->min_order_size, (const uint8_t*)"5", 1);
     char text[APUS_DECIMAL_TEXT_BYTES];

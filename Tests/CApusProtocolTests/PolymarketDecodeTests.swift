@@ -11,8 +11,7 @@ private final class DecoderStage {
         var size: Int64
         var texts: [String]
         var hash: String
-        var isOdd: Bool
-        var description: String { "\(instrument) \(isBid) \(price) \(size) \(texts) \(hash) \(isOdd)" }
+        var description: String { "\(instrument) \(isBid) \(price) \(size) \(texts) \(hash)" }
     }
 
     /// Everything that a message says, as values.
@@ -82,8 +81,7 @@ private final class DecoderStage {
         return Level(
             instrument: isChange ? level.instrument : 0, isBid: isChange && level.side == UInt8(APUS_SIDE_BID),
             price: isKnown ? level.price : 0, size: isKnown ? level.size : 0,
-            texts: [text(price), text(size), isChange ? text(level.asset) : ""], hash: text(hash),
-            isOdd: isKnown && level.odd)
+            texts: [text(price), text(size), isChange ? text(level.asset) : ""], hash: text(hash))
     }
 
     /// Decodes a frame; one message for each object, and the error if there is one.
@@ -166,25 +164,25 @@ private final class DecoderStage {
         let levels = try #require(messages.first).levels
         #expect(levels.map(\.price) == [3900, 6100] && levels.map(\.size) == [4_765_000_000, 4_765_250_000])
         #expect(levels.map(\.isBid) == [false, true] && levels.map(\.instrument) == [0, 1])
-        #expect(levels.allSatisfy { $0.hash == Self.hash && !$0.isOdd })
+        #expect(levels.allSatisfy { $0.hash == Self.hash })
         #expect(messages.first?.timestamp == 1_790_658_692_971)
     }
 
     @Test(arguments: [
-        ("0.3", "1", 3000, 1_000_000, false), ("0.0001", "0", 1, 0, false), ("0.9999", "0.000001", 9999, 1, false),
-        ("1", "123456789", 10_000, 123_456_789_000_000, false), ("0.30", "1", 3000, 1_000_000, true),
-        ("0.3", "1.0", 3000, 1_000_000, true), ("00.3", "1", 3000, 1_000_000, true),
-        ("0.3", "220045.123456", 3000, 220_045_123_456, false),
-        ("0.3", "9999999999.999999", 3000, 9_999_999_999_999_999, false),
-        ("0.3", "123456789.12345", 3000, 123_456_789_123_450, false),
-        (".5", "5", 5000, 5_000_000, true), ("0.3", "1e2", 3000, 100_000_000, true),
-        ("0.10000", "7.0000000", 1000, 7_000_000, true),
+        ("0.3", "1", 3000, 1_000_000), ("0.0001", "0", 1, 0), ("0.9999", "0.000001", 9999, 1),
+        ("1", "123456789", 10_000, 123_456_789_000_000), ("0.30", "1", 3000, 1_000_000),
+        ("0.3", "1.0", 3000, 1_000_000), ("00.3", "1", 3000, 1_000_000),
+        ("0.3", "220045.123456", 3000, 220_045_123_456),
+        ("0.3", "9999999999.999999", 3000, 9_999_999_999_999_999),
+        ("0.3", "123456789.12345", 3000, 123_456_789_123_450),
+        (".5", "5", 5000, 5_000_000), ("0.3", "1e2", 3000, 100_000_000),
+        ("0.10000", "7.0000000", 1000, 7_000_000),
     ])
-    func numbersAreExact(price: String, size: String, units: Int64, sizeUnits: Int64, isOdd: Bool) throws {
+    func numbersAreExact(price: String, size: String, units: Int64, sizeUnits: Int64) throws {
         let (messages, _) = agreeing(message([change(PolymarketStage.first, true, price, size)]))
         let level = try #require(messages.first?.levels.first)
         #expect([level.price, level.size] == [units, sizeUnits])
-        #expect(level.isOdd == isOdd && level.texts[0] == price && level.texts[1] == size)
+        #expect(level.texts[0] == price && level.texts[1] == size)
     }
 
     @Test func everyShortNumberIsReadAlikeByAllReaders() {
@@ -208,6 +206,7 @@ private final class DecoderStage {
             ("0.39001", -EDOM, APUS_POLYMARKET_FAULT_DECIMALS, "1"),
             ("0.39", -ERANGE, APUS_POLYMARKET_FAULT_RANGE, "99999999999999999999"),
             ("0.39", -EBADMSG, APUS_POLYMARKET_FAULT_NUMBER, ""),
+            ("0.39", -ENOBUFS, APUS_POLYMARKET_FAULT_TEXT, "0.00000000000000000000000000000"),
         ]
         for (price, code, fault, size) in cases {
             let text = message([change(PolymarketStage.first, true, price, size)])
@@ -283,7 +282,7 @@ private final class DecoderStage {
         let (messages, _) = agreeing(token.book(7, lastTradePrice: "0.3"))
         let book = try #require(messages.first)
         #expect(book.kind == UInt8(APUS_POLYMARKET_BOOK.rawValue) && book.counts == [2, 1, 0, 0])
-        #expect(book.levels.map(\.price) == [2900, 3000, 4000] && book.levels.map(\.isOdd) == [true, false, false])
+        #expect(book.levels.map(\.price) == [2900, 3000, 4000])
         #expect(book.texts[2] == "0.001" && book.texts[3] == "0.3" && book.numbers[3] == 10)
         let spaced = token.book(7, lastTradePrice: "0.3").replacing("{\"price\"", with: " {\"price\"").replacing(
             "\"size\"", with: "\"x]\":[], \"size\"")

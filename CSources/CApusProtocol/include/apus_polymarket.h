@@ -38,13 +38,24 @@ typedef struct apus_polymarket_condition {
     apus_polymarket_price candidates[APUS_POLYMARKET_CANDIDATES];
 } apus_polymarket_condition;
 
-// The texts of a level whose values do not lead back to them.
-typedef struct apus_polymarket_odd {
+// A level as the venue's hash has it: {"price":"..","size":".."}, with its comma, the numbers being the venue's own texts.
+#define APUS_POLYMARKET_ROW_BYTES 55u
+typedef struct apus_polymarket_row {
     int64_t price;
-    uint8_t side;
-    apus_polymarket_price price_text;
-    apus_polymarket_price size_text;
-} apus_polymarket_odd;
+    uint8_t length;
+    uint8_t text[APUS_POLYMARKET_ROW_BYTES];
+} apus_polymarket_row;
+
+_Static_assert(sizeof(apus_polymarket_row) == 64, "a row is one cache line");
+_Static_assert(APUS_POLYMARKET_ROW_BYTES == APUS_POLYMARKET_LEVEL_BYTES + 23,
+               "the two numbers and what stands around them");
+
+// All levels of a side in the order of the hash, the best last: what changes most is near the end.
+typedef struct apus_polymarket_rows {
+    apus_polymarket_row* rows;
+    uint32_t count;
+    uint32_t capacity;
+} apus_polymarket_rows;
 
 // A SHA-1 in progress (the layout is libcrypto's; polymarket_hash.h looks inside).
 typedef struct apus_polymarket_sha1 {
@@ -78,9 +89,7 @@ typedef struct apus_polymarket_proof {
     uint64_t book_ns;             // receive time of the newest whole book
     apus_polymarket_sha1 tried;   // of the newest attempt: everything up to the last trade price
     apus_polymarket_sha1 waiting; // the same of the newest pending proof
-    apus_polymarket_odd* odd;     // sorted by side and price
-    uint32_t odd_count;
-    uint32_t odd_capacity;
+    apus_polymarket_rows rows[2]; // by APUS_SIDE_
 } apus_polymarket_proof;
 
 typedef struct apus_polymarket_market {

@@ -5,8 +5,8 @@
 // with the same result for every valid JSON: any key order, spacing, escapes, extra fields, repeated keys (the last one
 // counts). Nothing is applied here: an object is decoded as a whole, or it is an error.
 //
-// The venue proves its books by a hash over the texts of its numbers. A number is therefore given as a value and, where the
-// value does not lead back to the text ("0.10", "5.0"), as the text too (`odd`).
+// The venue proves its books by a hash over the texts of its numbers. The numbers of a level are therefore given as values and as
+// the venue's own texts.
 //
 // A decoder belongs to one thread (the hot thread). It allocates nothing.
 #ifndef APUS_POLYMARKET_DECODE_H
@@ -46,8 +46,9 @@ enum apus_polymarket_fault {
 // A market's id has 66 characters, a hash 40.
 #define APUS_POLYMARKET_ID_BYTES 66u
 #define APUS_POLYMARKET_HASH_BYTES 40u
-// Longest text of a number.
+// Longest text of a number, and of the two numbers of a level together.
 #define APUS_POLYMARKET_NUMBER_BYTES 40u
+#define APUS_POLYMARKET_LEVEL_BYTES 32u
 // Room for what was written with escapes, all texts of one object together.
 #define APUS_POLYMARKET_TEXT_BYTES 4096u
 // `{"asset_id":"` + token + `","price":"`
@@ -69,7 +70,6 @@ typedef struct apus_polymarket_level {
     uint8_t price_length;
     uint8_t size_length;
     uint8_t side;               // CHANGE: APUS_SIDE_BID or APUS_SIDE_ASK
-    bool odd;                   // a text that its value does not lead back to
     apus_polymarket_text asset; // CHANGE
 } apus_polymarket_level;
 
