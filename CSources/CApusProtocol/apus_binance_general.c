@@ -204,12 +204,19 @@ static int unsigned_of(reader* reader, size_t which, bool required, uint64_t* va
 
 // MARK: levels
 
+// Where the newest token begins.
+static size_t token_start(const apus_json* json, apus_json_token token) {
+    bool bracket = token == APUS_JSON_OBJECT_BEGIN || token == APUS_JSON_ARRAY_BEGIN || token == APUS_JSON_OBJECT_END
+                   || token == APUS_JSON_ARRAY_END;
+    return bracket ? json->position - 1 : json->text_start;
+}
+
 static int level_number(reader* reader, const apus_json* json, apus_json_token token, size_t base, uint32_t decimals,
                         int64_t* value) {
     field number = {
         .token = token, .escaped = json->escaped, .start = base + json->text_start, .length = json->text_length};
     if (token != APUS_JSON_STRING && token != APUS_JSON_NUMBER) {
-        return fault(reader, APUS_BINANCE_FAULT_TYPE, base + json->position - 1);
+        return fault(reader, APUS_BINANCE_FAULT_TYPE, base + token_start(json, token));
     }
     return decimal_of(reader, &number, decimals, value);
 }
@@ -239,7 +246,7 @@ static int read_levels(reader* reader, size_t which, uint32_t* count) {
     apus_json_token token;
     while ((token = apus_json_next(&json)) != APUS_JSON_ARRAY_END) {
         if (token != APUS_JSON_ARRAY_BEGIN) {
-            return fault(reader, APUS_BINANCE_FAULT_TYPE, field->start + json.text_start);
+            return fault(reader, APUS_BINANCE_FAULT_TYPE, field->start + token_start(&json, token));
         }
         if (reader->levels == reader->decoder->level_capacity) {
             return fault(reader, APUS_BINANCE_FAULT_LEVELS, field->start + json.position - 1);
