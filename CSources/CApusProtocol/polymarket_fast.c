@@ -1,11 +1,13 @@
 // A price_change of a known market in the venue's own writing, read in one pass.
 //
-//   {"market":"0x..","price_changes":[{"asset_id":"..","price":"..","size":"..","side":"..","hash":"..","best_bid":"..",
-//   "best_ask":".."},..],"timestamp":"..","event_type":"price_change"}
+//   {"market":"0x..","price_changes":[
+//     {"asset_id":"..","price":"..","size":"..","side":"..","hash":"..","best_bid":"..","best_ask":".."},..],
+//     "timestamp":"..","event_type":"price_change"}
 //
-// What stands there is known but for four numbers, the side, the hash and the time; so nothing is searched for: the known texts
-// (market, token, keys) are compared, which also says how long they are, and the processor guesses all that ahead. A token that
-// is not subscribed is passed over. Whatever is different sends the whole message to the general reader.
+// What stands there is known but for four numbers, the side, the hash and the time; so nothing is searched for: the
+// known texts (market, token, keys) are compared, which also says how long they are, and the processor guesses all that
+// ahead. A token that is not subscribed is passed over. Whatever is different sends the whole message to the general
+// reader.
 #include "polymarket_decode.h"
 #include "polymarket_number.h"
 

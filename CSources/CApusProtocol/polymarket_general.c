@@ -1,5 +1,5 @@
-// Any valid JSON to a message: first where each known field stands, then what it means. The event's type and the token may come
-// last, so nothing is read in the first pass.
+// Any valid JSON to a message: first where each known field stands, then what it means. The event's type and the token
+// may come last, so nothing is read in the first pass.
 #include "polymarket_decode.h"
 
 #include "apus_decimal.h"
@@ -70,8 +70,8 @@ typedef struct reader {
     apus_polymarket_message* message;
     const uint8_t* bytes;
     size_t object; // where the object at hand begins
-    // Levels in the venue's own writing are read once: the first pass only looks for the bracket behind them. What was passed over
-    // like that and was not verified afterwards is read again with care.
+    // Levels in the venue's own writing are read once: the first pass only looks for the bracket behind them. What was
+    // passed over like that and was not verified afterwards is read again with care.
     bool quick;
     uint32_t passed;
     uint32_t verified;

@@ -1,24 +1,26 @@
 // Keeping Polymarket books by their hashes.
 //
-// A price_change carries the hash of the book as it is when all changes with its timestamp are in (a "batch"), computed with the
-// newest last trade price, which may reach the stream later or never. For each token of a market:
+// A price_change carries the hash of the book as it is when all changes with its timestamp are in (a "batch"), computed
+// with the newest last trade price, which may reach the stream later or never. For each token of a market:
 //
-//   NONE ── change ──▶ HELD ── hash agrees ──▶ PROVEN: published          (a further change of the batch leads back to HELD)
+//   NONE ── change ──▶ HELD ── hash agrees ──▶ PROVEN: published     (a further change of the batch: HELD again)
 //   PROVEN ── batch ends ──▶ NONE, counted as equal
-//   HELD ── batch ends, something was taken away: the trade price may be what is missing ──▶ NONE, published, proof PENDING
+//   HELD ── batch ends; it took something away: perhaps only the trade price is missing ──▶ NONE, published, PENDING
 //   HELD ── batch ends otherwise, or the book is crossed ──▶ NONE, the book is STALE
-//   PENDING ── a later batch, book or trade agrees ──▶ proven     ── a trade or book disagrees, or the time is up ──▶ STALE
+//   PENDING ── a later batch, book or trade agrees ──▶ proven
+//   PENDING ── a trade or book disagrees, or proof_timeout_ns is over ──▶ STALE
 //
-// When does a batch end? Nothing in the stream says so. After each message the hash is computed at once (a few microseconds for
-// a usual book): where it agrees the book is whole, whether or not more follows, and is published without waiting. Where it does not
-// the book is inside a batch (and may be crossed): it is held back until a message of that market with another timestamp or a
-// book of that token ends the batch, or until batch_hold_ns after its last message. So no update waits but one that cannot be proven.
+// When does a batch end? Nothing in the stream says so. After each message the hash is computed at once (a few
+// microseconds for a usual book): where it agrees the book is whole, whether or not more follows, and is published
+// without waiting. Where it does not the book is inside a batch (and may be crossed): it is held back until a message
+// of that market with another timestamp or a book of that token ends the batch, or until batch_hold_ns after its last
+// message. So no update waits but one that cannot be proven.
 //
-// The hash is tried with the last trade price that is known, and then with the prices that batches took something away from, newest
-// first; one that agrees is the last trade price from then on, for both tokens.
+// The hash is tried with the last trade price that is known, and then with the prices that batches took something away
+// from, newest first; one that agrees is the last trade price from then on, for both tokens.
 //
-// A token is SYNCING until a book of it is proven. A book that comes without a last trade price may be pending too. Without a book
-// changes are not applied and claim nothing. tick_size_change voids the book until the next one.
+// A token is SYNCING until a book of it is proven. A book that comes without a last trade price may be pending too.
+// Without a book changes are not applied and claim nothing. tick_size_change voids the book until the next one.
 #include "polymarket_batch.h"
 
 #include <string.h>
@@ -55,7 +57,8 @@ static apus_polymarket_condition* condition_of(apus_polymarket_market* polymarke
     return (apus_polymarket_condition*)message->pair;
 }
 
-// Notes that a token is of this market. A token keeps its market; only a whole book, which its hash proves, can move it.
+// Notes that a token is of this market. A token keeps its market; only a whole book, which its hash proves, can move
+// it.
 static void bind(apus_polymarket_market* polymarket, apus_polymarket_condition* condition,
                  const apus_polymarket_text* asset, uint16_t instrument, bool may_move) {
     apus_polymarket_pair_token(&condition->pair, asset->bytes, asset->length, instrument);
@@ -211,8 +214,8 @@ static bool pending_agrees(const apus_polymarket_proof* proof, const apus_polyma
     return apus_polymarket_hash_equals(&proof->waiting, price, proof->pending_hash);
 }
 
-// Whether the venue's book bears out what is pending: the price that it proves also proves that, or, when it proves none for want
-// of the same price, it is the very book that waits.
+// Whether the venue's book bears out what is pending: the price that it proves also proves that, or, when it proves
+// none for want of the same price, it is the very book that waits.
 static bool settled_by_book(const apus_polymarket_proof* proof, bool agrees) {
     if (agrees) return pending_agrees(proof, &proof->condition->last_trade_price);
     return apus_polymarket_hash_same(&proof->tried, &proof->waiting);

@@ -1,7 +1,7 @@
 // Reading a quoted decimal of at most 15 characters: byte by byte, or all sixteen bytes at once. Internal.
 //
-// Both give the same value for what they accept; what they do not accept is left to the general reader, which also names the
-// error. Sixteen bytes behind the start are read.
+// Both give the same value for what they accept; what they do not accept is left to the general reader, which also
+// names the error. Sixteen bytes behind the start are read.
 #ifndef POLYMARKET_NUMBER_H
 #define POLYMARKET_NUMBER_H
 
@@ -56,8 +56,8 @@ APUS_POLYMARKET_WIDE_TARGET static inline __m128i apus_polymarket_slid(int64_t b
     return _mm_loadu_si128((const __m128i*)(const void*)(apus_polymarket_slide + 16 + by));
 }
 
-// The digits before the point go right-aligned into the first 16 - decimals bytes, those behind it left-aligned into the rest;
-// sixteen digits are then one number whose unit is 10^-decimals.
+// The digits before the point go right-aligned into the first 16 - decimals bytes, those behind it left-aligned into
+// the rest; sixteen digits are then one number whose unit is 10^-decimals.
 APUS_POLYMARKET_WIDE_TARGET static inline __attribute__((always_inline)) apus_polymarket_number
 apus_polymarket_number_wide(const uint8_t* at, uint32_t decimals) {
     apus_polymarket_number number = {0};

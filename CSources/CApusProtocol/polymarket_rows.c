@@ -1,7 +1,7 @@
 // The levels of a book as the texts that the venue's hash is made of.
 //
-// A change renders one row; the text of a whole book is then only copied together. Rows are sorted the way the venue writes them, the
-// best last, so that the levels that change most move the fewest others.
+// A change renders one row; the text of a whole book is then only copied together. Rows are sorted the way the venue
+// writes them, the best last, so that the levels that change most move the fewest others.
 #include "polymarket_hash.h"
 
 #include <string.h>

@@ -1,17 +1,16 @@
 // The market session of Polymarket: as many stream links ("lanes") as its tokens need.
 //
-//   subscription of a token:
-//
 //   NONE ── subscribe ──▶ WANTED ── sent ──▶ ASKED ── its book has come ──▶ ACTIVE
-//                           ▲                 │  ▲                            │
-//                           │      no book in │  └─ sent ─ RENEW ◀────────────┤ the book is wanted anew, or no proof
-//                           │ book_timeout_ns ▼              ▲                │ for probe_interval_ns
-//                           │                 └──────────────┘                │
-//                           └── link lost ── (ASKED, RENEW, ACTIVE) ──────────┘      any ── unsubscribe ──▶ UNWANTED ── sent ──▶ NONE
+//   ASKED ── no book in book_timeout_ns ──▶ RENEW
+//   ACTIVE ── the book is wanted anew, or there was no proof for probe_interval_ns ──▶ RENEW
+//   RENEW ── unsubscription sent ──▶ WANTED
+//   ASKED, ACTIVE, RENEW ── link lost ──▶ WANTED
+//   any ── unsubscribe ──▶ UNWANTED ── sent, or link lost ──▶ NONE
 //
-// RENEW sends an unsubscription and a subscription: the venue answers with the whole book through the stream. That is how a broken
-// book heals, and how a quiet one is told from a frozen stream: an answer to PING proves a socket, a book proves the stream. A lane on
-// which neither a book nor a proof has come for link.data_timeout_ns is taken for frozen and connects anew.
+// RENEW sends an unsubscription and a subscription: the venue answers with the whole book through the stream. That is
+// how a broken book heals, and how a quiet one is told from a frozen stream: an answer to PING proves a socket, a book
+// proves the stream. A lane on which neither a book nor a proof has come for link.data_timeout_ns is taken for frozen
+// and connects anew.
 #include "apus_polymarket.h"
 
 #include <stdio.h>
@@ -75,7 +74,8 @@ static size_t put_tokens(const apus_polymarket_session* self, char* to, uint8_t 
     return at;
 }
 
-// Sends one message about all tokens of a lane in a state, ending in `tail`. Returns 1, 0 when there are none, or what the link says.
+// Sends one message about all tokens of a lane in a state, ending in `tail`. Returns 1, 0 when there are none, or what
+// the link says.
 static int send_command(apus_polymarket_session* self, uint8_t number, uint8_t from, const char* tail) {
     apus_polymarket_lane* lane = &self->lanes[number];
     uint8_t* payload;
@@ -397,13 +397,13 @@ int apus_polymarket_session_init(apus_polymarket_session* self, const apus_polym
     }
     apus_arena* arena = market->arena;
     uint32_t capacity = market->instruments->capacity;
-    apus_polymarket_level* levels = apus_arena_alloc(arena, APUS_POLYMARKET_LEVELS_MAX * sizeof *levels);
+    apus_polymarket_level* levels = apus_arena_alloc(arena, APUS_POLYMARKET_LEVELS * sizeof *levels);
     self->lanes = apus_arena_alloc(arena, config->lanes * sizeof *self->lanes);
     self->subscriptions = apus_arena_alloc(arena, capacity * sizeof *self->subscriptions);
     if (levels == NULL || self->lanes == NULL || self->subscriptions == NULL) return -ENOMEM;
     memset(self->lanes, 0, config->lanes * sizeof *self->lanes);
     memset(self->subscriptions, 0, capacity * sizeof *self->subscriptions);
-    int result = apus_polymarket_market_init(&self->polymarket, market, levels, APUS_POLYMARKET_LEVELS_MAX);
+    int result = apus_polymarket_market_init(&self->polymarket, market, levels, APUS_POLYMARKET_LEVELS);
     if (result < 0) return result;
     self->session = (apus_session){.ops = &operations, .channels = self->channels, .channel_count = config->lanes};
     apus_random seeds = *random;

@@ -102,7 +102,8 @@ enum CaptureSupport {
             var damaged = whole
             damaged[offset] ^= 0x41
             let file = try scratch.file("damaged", damaged)
-            // Padding and fields of the future are not checked; everything else is an error, or a tail when a length is what is damaged.
+            // Padding and fields of the future are not checked; everything else is an error, or a tail when a length is
+            // what is damaged.
             do {
                 let (texts, tail) = try CaptureSupport.messages(file)
                 #expect(tail != nil || texts.count == 4, "byte \(offset)")

@@ -1,8 +1,8 @@
 import Foundation
 import Testing
 
-/// What lies beside the project: recordings and the reference book builder. Tests that need it are reported as skipped where it is
-/// missing; with `CI=true` they run and fail.
+/// What lies beside the project: recordings and the reference book builder. Tests that need it are reported as skipped
+/// where it is missing; with `CI=true` they run and fail.
 enum Shared {
     static let root: String =
         ProcessInfo.processInfo.environment["APUS_SHARED"]

@@ -440,7 +440,8 @@ import Testing
 
     // MARK: a long life
 
-    /// A venue that adds, changes and takes levels and matches orders in batches, told late, twice or never what the trade price was.
+    /// A venue that adds, changes and takes levels and matches orders in batches, told late, twice or never what the
+    /// trade price was.
     @Test(arguments: UInt64(1)...12) func aRandomLifeEndsInTheVenuesBook(seed: UInt64) {
         var random = apus_random()
         apus_random_seed(&random, seed)

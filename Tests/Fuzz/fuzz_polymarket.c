@@ -1,6 +1,5 @@
-// Polymarket frames, one a line: any bytes end in the same books, states and errors by each of the three ways to read them, and a
-// general JSON library has the same opinion of what is JSON.
-// link: -ljansson
+// Polymarket frames, one a line: any bytes end in the same books, states and errors by each of the three ways to read
+// them, and a general JSON library has the same opinion of what is JSON. link: -ljansson
 #include "apus_polymarket.h"
 #include "apus_shared.h"
 
@@ -101,8 +100,8 @@ static bool is_json(const char* bytes, size_t length) {
     return value != NULL;
 }
 
-// The library refuses some JSON that is valid all the same: numbers beyond its types, bytes that are no UTF-8 (the WebSocket layer
-// has seen to those), lone surrogates. And it does not know our limit of depth.
+// The library refuses some JSON that is valid all the same: numbers beyond its types, bytes that are no UTF-8 (the
+// WebSocket layer has seen to those), lone surrogates. And it does not know our limit of depth.
 static bool comparable(const uint8_t* bytes, size_t length) {
     uint32_t depth = 0, digits = 0;
     bool quoted = false;

@@ -1,10 +1,11 @@
 // Polymarket's market data: from frames to proven books.
 //
-// Two layers. `apus_polymarket_market` takes whole frames and knows nothing of connections: replay, fuzzers and tests use it
-// as it is. `apus_polymarket_session` puts it on as many stream links as the tokens need.
+// Two layers. `apus_polymarket_market` takes whole frames and knows nothing of connections: replay, fuzzers and tests
+// use it as it is. `apus_polymarket_session` puts it on as many stream links as the tokens need.
 //
-// An instrument is an outcome token (its symbol is the asset_id). The venue has no sequence numbers; the hash of the whole
-// book is the only proof of continuity. How it is made, and when a book is published, is said in polymarket_market.c.
+// An instrument is an outcome token (its symbol is the asset_id). The venue has no sequence numbers; the hash of the
+// whole book is the only proof of continuity. How it is made, and when a book is published, is said in
+// polymarket_market.c.
 #ifndef APUS_POLYMARKET_H
 #define APUS_POLYMARKET_H
 
@@ -38,7 +39,8 @@ typedef struct apus_polymarket_condition {
     apus_polymarket_price candidates[APUS_POLYMARKET_CANDIDATES];
 } apus_polymarket_condition;
 
-// A level as the venue's hash has it: {"price":"..","size":".."}, with its comma, the numbers being the venue's own texts.
+// A level as the venue's hash has it: {"price":"..","size":".."}, with its comma, the numbers being the venue's own
+// texts.
 #define APUS_POLYMARKET_ROW_BYTES 55u
 typedef struct apus_polymarket_row {
     int64_t price;
@@ -112,16 +114,17 @@ typedef struct apus_polymarket_market {
 #define APUS_POLYMARKET_BATCH_HOLD_NS 250000000ull
 #define APUS_POLYMARKET_PROOF_TIMEOUT_NS 10000000000ull
 
-// `levels` has room for level_capacity levels and stays the caller's; tables come from the market's arena. Returns 0 or -ENOMEM.
+// `levels` has room for level_capacity levels and stays the caller's; tables come from the market's arena. Returns 0 or
+// -ENOMEM.
 int apus_polymarket_market_init(apus_polymarket_market* polymarket, apus_market* market, apus_polymarket_level* levels,
                                 uint32_t level_capacity);
 
-// Opens a token of the table: SYNCING until its first proven book. min_order_size "5", neg_risk false, the instrument's own tick.
-// NULL: the arena is full.
+// Opens a token of the table: SYNCING until its first proven book. min_order_size "5", neg_risk false, the instrument's
+// own tick. NULL: the arena is full.
 apus_market_book* apus_polymarket_market_open(apus_polymarket_market* polymarket, uint16_t instrument);
 
-// What the hash needs and the stream does not tell. Returns 0, -ENOENT for a token that is not open, -EINVAL for a text that is
-// no decimal or too long. The text is copied.
+// What the hash needs and the stream does not tell. Returns 0, -ENOENT for a token that is not open, -EINVAL for a text
+// that is no decimal or too long. The text is copied.
 int apus_polymarket_market_configure(apus_polymarket_market* polymarket, uint16_t instrument,
                                      const char* min_order_size, bool neg_risk);
 
@@ -131,14 +134,14 @@ static inline apus_polymarket_proof* apus_polymarket_proof_of(const apus_market_
     return book->venue;
 }
 
-// Takes one frame (an object, an array of them, or a control text) with APUS_PADDING readable bytes behind it. Times are
-// monotonic; kernel_ns 0: unknown. Returns 0, or the decoder's negative errno: the frame was counted and changed no level of any
-// book (see polymarket->last); books it may have been for are STALE.
+// Takes one frame (an object, an array of them, or a control text) with APUS_PADDING readable bytes behind it. Times
+// are monotonic; kernel_ns 0: unknown. Returns 0, or the decoder's negative errno: the frame was counted and changed no
+// level of any book (see polymarket->last); books it may have been for are STALE.
 int apus_polymarket_market_message(apus_polymarket_market* polymarket, const uint8_t* bytes, size_t length,
                                    uint64_t receive_ns, uint64_t kernel_ns);
 
-// Whether a frame names a token that is not in the table; *asset is the first one, valid until the next call. Changes nothing: for
-// replays, which take what comes.
+// Whether a frame names a token that is not in the table; *asset is the first one, valid until the next call. Changes
+// nothing: for replays, which take what comes.
 bool apus_polymarket_market_stranger(apus_polymarket_market* polymarket, const uint8_t* bytes, size_t length,
                                      apus_polymarket_text* asset);
 
@@ -210,8 +213,8 @@ typedef struct apus_polymarket_session {
 // The venue's documented address and limits.
 void apus_polymarket_config_default(apus_polymarket_config* config);
 
-// Makes a session; its buffers come from the market's arena. Returns 0, -ENOMEM, -EINVAL for a config that cannot work, or what the
-// link says.
+// Makes a session; its buffers come from the market's arena. Returns 0, -ENOMEM, -EINVAL for a config that cannot work,
+// or what the link says.
 int apus_polymarket_session_init(apus_polymarket_session* session, const apus_polymarket_config* config,
                                  apus_market* market, const apus_random* random);
 

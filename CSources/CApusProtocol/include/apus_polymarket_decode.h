@@ -1,12 +1,12 @@
 // Polymarket's market channel: bytes to typed values.
 //
-// A price_change of a known market that is written the way the venue writes it is read in one pass: its texts are compared
-// with what must stand there, and its numbers are read sixteen bytes at once. Everything else is read by the JSON scanner,
-// with the same result for every valid JSON: any key order, spacing, escapes, extra fields, repeated keys (the last one
-// counts). Nothing is applied here: an object is decoded as a whole, or it is an error.
+// A price_change of a known market that is written the way the venue writes it is read in one pass: its texts are
+// compared with what must stand there, and its numbers are read sixteen bytes at once. Everything else is read by the
+// JSON scanner, with the same result for every valid JSON: any key order, spacing, escapes, extra fields, repeated keys
+// (the last one counts). Nothing is applied here: an object is decoded as a whole, or it is an error.
 //
-// The venue proves its books by a hash over the texts of its numbers. The numbers of a level are therefore given as values and as
-// the venue's own texts.
+// The venue proves its books by a hash over the texts of its numbers. The numbers of a level are therefore given as
+// values and as the venue's own texts.
 //
 // A decoder belongs to one thread (the hot thread). It allocates nothing.
 #ifndef APUS_POLYMARKET_DECODE_H
@@ -94,8 +94,8 @@ typedef struct apus_polymarket_message {
 
     uint64_t timestamp; // milliseconds; 0 when absent
 
-    // BOOK: bid_count bids and behind them ask_count asks in the order of the message; CHANGE: change_count changes. They lie in
-    // the decoder's scratch until the next object. A book of an unknown token has none.
+    // BOOK: bid_count bids and behind them ask_count asks in the order of the message; CHANGE: change_count changes.
+    // They lie in the decoder's scratch until the next object. A book of an unknown token has none.
     const apus_polymarket_level* levels;
     uint32_t bid_count;
     uint32_t ask_count;
@@ -147,14 +147,15 @@ typedef struct apus_polymarket_frame {
 // Places of the hash table of pairs for `capacity` markets.
 uint32_t apus_polymarket_pair_places(uint32_t capacity);
 
-// `levels` has room for level_capacity levels of one message; `pairs` for `places` pointers (a power of two, see above).
-// All memory stays the caller's and must outlive the decoder.
+// `levels` has room for level_capacity levels of one message; `pairs` for `places` pointers (a power of two, see
+// above). All memory stays the caller's and must outlive the decoder.
 void apus_polymarket_decoder_init(apus_polymarket_decoder* decoder, const apus_instrument_table* instruments,
                                   apus_polymarket_level* levels, uint32_t level_capacity, apus_polymarket_pair** pairs,
                                   uint32_t places);
 
-// For tests and measurements: `general_only` reads everything by the JSON scanner; `vector` is the number reader of the one
-// pass (APUS_VECTOR_AVX512 is the same as APUS_VECTOR_AVX2 here). Returns 0, or -ENOTSUP when this processor cannot run it.
+// For tests and measurements: `general_only` reads everything by the JSON scanner; `vector` is the number reader of the
+// one pass (APUS_VECTOR_AVX512 is the same as APUS_VECTOR_AVX2 here). Returns 0, or -ENOTSUP when this processor cannot
+// run it.
 int apus_polymarket_decoder_force(apus_polymarket_decoder* decoder, apus_vector vector, bool general_only);
 
 // Adds a market to the table; its id is set. Returns 0, or -ENOSPC when the table is three quarters full.
@@ -164,17 +165,17 @@ int apus_polymarket_decoder_learn(apus_polymarket_decoder* decoder, apus_polymar
 apus_polymarket_pair* apus_polymarket_decoder_pair(const apus_polymarket_decoder* decoder, const uint8_t* id,
                                                    size_t length);
 
-// Gives a pair one of its tokens: sets the number of a token that it has, or takes the free place. Returns false when the
-// pair has two others already.
+// Gives a pair one of its tokens: sets the number of a token that it has, or takes the free place. Returns false when
+// the pair has two others already.
 bool apus_polymarket_pair_token(apus_polymarket_pair* pair, const uint8_t* asset, size_t length, uint16_t instrument);
 
 // Begins a frame of bytes[0, length), with APUS_PADDING readable bytes behind it.
 void apus_polymarket_frame_begin(apus_polymarket_frame* frame, const uint8_t* bytes, size_t length);
 
-// Decodes the frame's next object. Returns 1 with *message filled, 0 at the end of the frame, or a negative errno: -EBADMSG
-// (malformed; fault, json_fault and error_offset say what and where), -EDOM (too many decimals), -ERANGE (a number that does
-// not fit), -ENOBUFS (a limit was passed; fault says which). After an error the frame is done. Pointers in *message last
-// until the next call or until the bytes go.
+// Decodes the frame's next object. Returns 1 with *message filled, 0 at the end of the frame, or a negative errno:
+// -EBADMSG (malformed; fault, json_fault and error_offset say what and where), -EDOM (too many decimals), -ERANGE (a
+// number that does not fit), -ENOBUFS (a limit was passed; fault says which). After an error the frame is done.
+// Pointers in *message last until the next call or until the bytes go.
 int apus_polymarket_frame_next(apus_polymarket_decoder* decoder, apus_polymarket_frame* frame,
                                apus_polymarket_message* message);
 

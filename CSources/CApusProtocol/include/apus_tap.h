@@ -1,10 +1,11 @@
 // A copy of what the sockets received, handed by the hot thread to a recorder: a lossless-or-counted ring of bytes.
 //
-// One writer (the hot thread), one reader (the recorder). The writer copies a message in and never waits: a message for which there
-// is no room is left out and counted, and the next one that fits says how many are missing. Memory is the caller's.
+// One writer (the hot thread), one reader (the recorder). The writer copies a message in and never waits: a message for
+// which there is no room is left out and counted, and the next one that fits says how many are missing. Memory is the
+// caller's.
 //
-// Both sides keep to the rule of the queues: bytes are written before the release store of `head` and read after its acquire load;
-// they are overwritten only after the acquire load of a `tail` that has passed them.
+// Both sides keep to the rule of the queues: bytes are written before the release store of `head` and read after its
+// acquire load; they are overwritten only after the acquire load of a `tail` that has passed them.
 #ifndef APUS_TAP_H
 #define APUS_TAP_H
 
@@ -60,7 +61,8 @@ static inline void apus_tap_init(apus_tap* tap, uint8_t* memory, uint64_t bytes)
     tap->mask = bytes - 1;
 }
 
-// Finds `need` bytes in one piece; the end of the ring is passed over when it is too short. Returns NULL when there is no room.
+// Finds `need` bytes in one piece; the end of the ring is passed over when it is too short. Returns NULL when there is
+// no room.
 static inline uint8_t* apus_tap_room(apus_tap* tap, uint64_t need, uint64_t* skipped) {
     uint64_t capacity = tap->mask + 1, at = tap->head & tap->mask;
     *skipped = capacity - at < need ? capacity - at : 0;
@@ -100,7 +102,8 @@ static inline bool apus_tap_write(apus_tap* tap, uint8_t kind, uint16_t connecti
     return true;
 }
 
-// The oldest message, its note and bytes behind its head; NULL when there is none. Reader only. It stays until apus_tap_take.
+// The oldest message, its note and bytes behind its head; NULL when there is none. Reader only. It stays until
+// apus_tap_take.
 static inline const apus_tap_head* apus_tap_peek(apus_tap* tap) {
     for (;;) {
         uint64_t tail = tap->tail;

@@ -4,7 +4,8 @@ import Glibc
 
 /// Reads a capture of `apus record`.
 ///
-/// A tail that is not whole ends the recording and is told in `tail`. A record that is damaged in the midst of a file is an error.
+/// A tail that is not whole ends the recording and is told in `tail`. A record that is damaged in the midst of a file
+/// is an error.
 final class CaptureRecording: RecordingReader {
     private let stream: ByteStream
     private var pending = 0
@@ -104,7 +105,8 @@ final class CaptureRecording: RecordingReader {
         tail = "\(stream.path), byte \(stream.offset): the recording was cut off, its last \(what) are left out"
     }
 
-    /// What is wrong and reaches to the end of the file was being written when the recorder died, zeros among it; anything else is damage.
+    /// What is wrong and reaches to the end of the file was being written when the recorder died, zeros among it;
+    /// anything else is damage.
     private func damaged(_ what: String) throws -> UnsafeRawBufferPointer? {
         let zeros = UnsafeRawBufferPointer(stream.window).allSatisfy { $0 == 0 }
         if zeros {

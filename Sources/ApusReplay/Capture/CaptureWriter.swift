@@ -43,7 +43,8 @@ package final class CaptureWriter {
         buffer.deallocate()
     }
 
-    /// Takes all that the tap holds, and hands it to the system when there is no more. Returns how many messages there were.
+    /// Takes all that the tap holds, and hands it to the system when there is no more. Returns how many messages there
+    /// were.
     package func drain(_ tap: CaptureTap) throws -> Int {
         var count = 0
         while let head = apus_tap_peek(tap.tap) {

@@ -117,9 +117,9 @@ final class PolymarketMarket: RecordedMarket {
         self.memory = memory
         self.minOrderSize = minOrderSize
         self.negRisk = negRisk
-        levels = .allocate(capacity: Int(APUS_POLYMARKET_LEVELS_MAX))
+        levels = .allocate(capacity: Int(APUS_POLYMARKET_LEVELS))
         polymarket = .allocate(capacity: 1)
-        let failure = apus_polymarket_market_init(polymarket, memory.market, levels, APUS_POLYMARKET_LEVELS_MAX)
+        let failure = apus_polymarket_market_init(polymarket, memory.market, levels, APUS_POLYMARKET_LEVELS)
         guard failure == 0 else { throw ReplayError.memory("the markets' table", -failure) }
     }
 

@@ -6,7 +6,8 @@ func systemText(_ code: Int32) -> String { String(cString: strerror(code)) }
 
 /// The bytes of a file, inflated when they are gzip, through a window that slides over them.
 ///
-/// `window` always has `APUS_PADDING` readable bytes behind it. Pointers into it are valid until the next `fill` or `consume`.
+/// `window` always has `APUS_PADDING` readable bytes behind it. Pointers into it are valid until the next `fill` or
+/// `consume`.
 final class ByteStream {
     let path: String
     /// Where the window begins in the (inflated) bytes.

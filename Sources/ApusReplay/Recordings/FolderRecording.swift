@@ -1,8 +1,8 @@
 internal import CApusRing
 import Glibc
 
-/// A folder with REST snapshots (`*.http.*`, lines `URL -> <local_s>: <body>`) and frames (`*.ws.*`, lines `<local_s>: <JSON>`),
-/// put in the order of their times. Other lines are skipped, and of the REST bodies all but order books.
+/// A folder with REST snapshots (`*.http.*`, lines `URL -> <local_s>: <body>`) and frames (`*.ws.*`, lines `<local_s>:
+/// <JSON>`), put in the order of their times. Other lines are skipped, and of the REST bodies all but order books.
 ///
 /// The files are mapped; what is kept in memory is where each message stands.
 final class FolderRecording: RecordingReader {

@@ -13,7 +13,8 @@ package struct ReplayProgress: Sendable {
     package let recordedSeconds: Double
 }
 
-/// Runs a recording through the decoders, books, ring, engine and strategy that run live, in one thread and on the recording's time.
+/// Runs a recording through the decoders, books, ring, engine and strategy that run live, in one thread and on the
+/// recording's time.
 ///
 /// ```swift
 /// var configuration = ReplayConfiguration(path: "day.gz")
@@ -83,7 +84,8 @@ private final class ReplayRun {
             sink: paper, time: .simulated, configuration: engine)
         self.paper = paper
         self.decision = decision
-        // The paper venue moves before the decision, so that what a message does to resting orders is known to it, and after it.
+        // The paper venue moves before the decision, so that what a message does to resting orders is known to it, and
+        // after it.
         loop = SimulatedLoop([paper, decision, paper])
     }
 

@@ -89,7 +89,8 @@ package struct Survey: Sendable {
 
     // MARK: Binance
 
-    /// The symbols in the order in which they appear, each with the greatest step that its first snapshot's prices are on.
+    /// The symbols in the order in which they appear, each with the greatest step that its first snapshot's prices are
+    /// on.
     private static func symbols(_ recording: Recording, _ price: Int, _ quantity: Int) throws -> [(String, Int64)] {
         let scout = try Scout(price, quantity)
         let reader = try recording.reader()
