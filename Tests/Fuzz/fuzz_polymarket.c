@@ -1,5 +1,7 @@
 // Polymarket frames, one a line: any bytes end in the same books, states and errors by each of the three ways to read
-// them, and a general JSON library has the same opinion of what is JSON. link: -ljansson
+// them, and a general JSON library has the same opinion of what is JSON.
+//
+// link: -ljansson
 #include "apus_polymarket.h"
 #include "apus_shared.h"
 
