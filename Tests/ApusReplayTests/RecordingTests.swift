@@ -34,6 +34,13 @@ import Testing
         #expect(found[3000].utf8.count == 3 << 20 + 13)
     }
 
+    @Test func whatIsTooLongForAMessageIsRefused() throws {
+        let scratch = try Scratch()
+        let path = try scratch.file("a", "1 {}\n2 " + String(repeating: "x", count: 40 << 20))
+        let error = #expect(throws: RecordingError.self) { _ = try texts(path) }
+        #expect("\(try #require(error))".contains("\(path), byte 5: "))
+    }
+
     @Test func theElementsOfAnArrayAreSlicedAndNotRewritten() throws {
         let scratch = try Scratch()
         let path = try scratch.file(

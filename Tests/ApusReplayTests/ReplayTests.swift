@@ -78,7 +78,7 @@ import Testing
         let result = try Replay.run(configuration, strategy: try #require(Samples.all.first))
         #expect(result.books.count == 31 && result.books.first?.instrument == "ALATEUSDT")
         #expect(result.books.map(\.instrument) == result.books.map(\.instrument).sorted())
-        #expect(throws: ReplayError.self) {
+        #expect(throws: ReplayError.instruments(limit: 8)) {
             var small = configuration
             small.capacity = 8
             _ = try Replay.run(small)

@@ -77,6 +77,7 @@ package final class MarketMemory: FeedSource {
         entry.lot_units = try definition.lot.units(decimals: definition.quantityDecimals)
         entry.contract_multiplier = definition.multiplier
         let number = apus_instrument_add(instruments, definition.symbol, definition.symbol.utf8.count, &entry)
+        if number == -ENOSPC { throw ReplayError.instruments(limit: Int(instruments.pointee.capacity)) }
         try check(number, "the instrument \(definition.symbol)")
         return UInt16(number)
     }

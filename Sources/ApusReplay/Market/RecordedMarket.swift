@@ -16,7 +16,9 @@ protocol RecordedMarket: AnyObject {
     /// Opens the book of an instrument of the table.
     func open(_ number: UInt16) throws
     func take(_ message: RecordedMessage) -> Taken
-    /// Does what is due by then although no message comes.
+    /// When there is something to do although no message comes; nil when there is not.
+    var deadline: UInt64? { get }
+    /// Does what is due by then.
     func tick(_ now: UInt64)
     /// The recording is at its end.
     func finish()
@@ -101,6 +103,7 @@ final class BinanceMarket: RecordedMarket {
         return faultText(what, binance.pointee.last.error_offset)
     }
 
+    var deadline: UInt64? { nil }
     func tick(_ now: UInt64) {}
     func finish() {}
 }
@@ -157,6 +160,11 @@ final class PolymarketMarket: RecordedMarket {
             UInt32(kind) == APUS_POLYMARKET_FAULT_JSON.rawValue
             ? apus_json_fault_text(polymarket.pointee.last.json_fault) : apus_polymarket_fault_text(kind)
         return faultText(what, polymarket.pointee.last.error_offset)
+    }
+
+    var deadline: UInt64? {
+        let due = apus_polymarket_market_deadline(polymarket)
+        return due == .max ? nil : due
     }
 
     func tick(_ now: UInt64) { apus_polymarket_market_tick(polymarket, now) }

@@ -9,6 +9,9 @@ func systemText(_ code: Int32) -> String { String(cString: strerror(code)) }
 /// `window` always has `APUS_PADDING` readable bytes behind it. Pointers into it are valid until the next `fill` or
 /// `consume`.
 final class ByteStream {
+    /// No message is longer, with all that a recording writes around it.
+    private static let longestMessage = 2 * Int(APUS_MESSAGE_BYTES_MAX)
+
     let path: String
     /// Where the window begins in the (inflated) bytes.
     private(set) var offset = 0
@@ -52,7 +55,14 @@ final class ByteStream {
             end -= start
             start = 0
         }
-        if end == capacity { grow() }
+        if end == capacity {
+            guard capacity < Self.longestMessage else {
+                throw RecordingError.malformed(
+                    RecordingPlace(file: path, unit: .offset, number: offset),
+                    "what begins here is longer than \(capacity) bytes: no message")
+            }
+            grow()
+        }
         let room = UnsafeMutableBufferPointer(start: memory + end, count: capacity - end)
         let count = try inflater?.read(descriptor, into: room) ?? readPlain(into: room)
         end += count

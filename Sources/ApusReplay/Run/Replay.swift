@@ -112,8 +112,7 @@ private final class ReplayRun {
         while let current = message {
             lastTime = current.time
             pace?.wait(until: current.time)
-            loop?.advance(to: current.time)
-            market.tick(current.time)
+            advance(to: current.time)
             try take(current)
             loop?.settle(current.time)
             result.frames += 1
@@ -122,6 +121,16 @@ private final class ReplayRun {
         }
         finish()
         if let tail = reader.tail { result.problems.append(tail) }
+    }
+
+    /// What the books, the strategy and the paper venue do by themselves until then, in the order of its times.
+    private func advance(to end: UInt64) {
+        while let due = market.deadline, due < end {
+            loop?.advance(to: due)
+            market.tick(due)
+            loop?.settle(due)
+        }
+        loop?.advance(to: end)
     }
 
     private func take(_ message: RecordedMessage) throws {

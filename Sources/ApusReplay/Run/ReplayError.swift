@@ -2,6 +2,8 @@
 package enum ReplayError: Error, Equatable, Sendable, CustomStringConvertible {
     /// No memory for this; an errno.
     case memory(String, Int32)
+    /// The recording has more instruments than there is room for.
+    case instruments(limit: Int)
     /// No message says what venue it is from.
     case unknownVenue(path: String)
     /// An option has a value that makes no sense.
@@ -10,6 +12,7 @@ package enum ReplayError: Error, Equatable, Sendable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .memory(let what, let code): "\(what): \(systemText(code))"
+        case .instruments(let limit): "the recording has more than \(limit) instruments"
         case .unknownVenue(let path):
             "\(path): no message tells the venue; name it with --venue "
                 + ReplayVenue.allCases.map(\.rawValue).joined(separator: "|")

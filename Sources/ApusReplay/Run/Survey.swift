@@ -198,6 +198,7 @@ private final class Scout {
         entry.lot_units = 1
         entry.contract_multiplier = 1
         let number = apus_instrument_add(table, symbol, symbol.utf8.count, &entry)
+        if number == -ENOSPC { throw ReplayError.instruments(limit: Int(APUS_INSTRUMENTS_MAX)) }
         guard number >= 0 else { throw ReplayError.memory("the instrument \(symbol)", -number) }
         symbols.append(symbol)
         return Int(number)
