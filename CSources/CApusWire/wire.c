@@ -185,6 +185,7 @@ uint32_t apus_wire_turn(apus_wire* wire) {
     work += look_at_stop(wire, now);
     for (uint32_t i = 0; i < wire->session_count; i++)
         work += serve_session(wire, &wire->sessions[i], now);
+    if (work == 0 && wire->warmer && now >= wire->warm_ns && wire->open_count > 0) wire_warm(wire, now);
     if (wire->counters) apus_count(&wire->counters->hot[APUS_COUNT_TURNS], 1);
     if (wire->life == LIFE_STOPPING) {
         if (sessions_stopped(wire))

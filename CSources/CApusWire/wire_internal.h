@@ -6,6 +6,7 @@
 //   wire_tls.c     contexts, tickets, handshakes on the thread pool, verdicts in words
 //   wire_bio.c     the system calls that read, and what OpenSSL sees of them
 //   wire_io.c      the steady state: bytes in, bytes out, the end of a connection
+//   wire_warm.c    what keeps the way out warm
 //   wire_memory.c  OpenSSL's small blocks
 #ifndef APUS_WIRE_INTERNAL_H
 #define APUS_WIRE_INTERNAL_H
@@ -34,6 +35,7 @@
 
 typedef struct connection connection;
 typedef struct transport transport;
+typedef struct warmer warmer;
 
 enum { PHASE_RESOLVING, PHASE_CONNECTING, PHASE_HANDSHAKING, PHASE_OPEN };
 
@@ -126,12 +128,15 @@ struct apus_wire {
     apus_clock clock;
     uint64_t house_ns;
     uint64_t loop_ns;
+    uint64_t warm_ns;    // when the way out is to be warmed next
+    warmer* warmer;      // NULL: it is not
     uint32_t loop_users; // transports that are not open, and watches
     uint32_t session_count;
     uint32_t connection_count;
     uint32_t open_count;
-    int epoll;   // of the open connections
-    bool direct; // few connections: read without asking
+    uint32_t tls_count; // of these
+    int epoll;          // of the open connections
+    bool direct;        // few connections: read without asking
     bool has_rings;
     uint8_t idle;
     uint32_t max_reads;
@@ -222,6 +227,13 @@ void wire_poll(apus_wire* wire);
 int wire_await(connection* c, transport* t);
 // Sends what tx holds and TLS's goodbye, once, without waiting.
 void wire_farewell(connection* c, transport* t);
+
+// wire_warm.c
+// Prepares what keeps the way out warm, where the config asks for it. Returns 0 or -ENOMEM.
+int wire_warm_create(apus_wire* wire);
+void wire_warm_destroy(apus_wire* wire);
+// Sends as many bytes as an order has to nobody. Only with a warmer.
+void wire_warm(apus_wire* wire, uint64_t now_ns);
 
 // wire_run.c
 // Lets libuv do what is there, without waiting.

@@ -107,6 +107,7 @@ static void close_socket(transport* t) {
 static void free_transport(transport* t) {
     apus_wire* wire = t->wire;
     close_socket(t);
+    if (t->phase == PHASE_OPEN && t->ssl) wire->tls_count--;
     SSL_free(t->ssl);
     if (t->ticket) SSL_SESSION_free(t->ticket);
     if (t->fresh) SSL_SESSION_free(t->fresh);
@@ -343,6 +344,7 @@ void wire_opened(transport* t) {
     t->ready = true;
     wire->loop_users--;
     wire->open_count++;
+    if (t->ssl) wire->tls_count++;
     apus_channel_opened(t->owner->channel, wire_now(wire));
 }
 

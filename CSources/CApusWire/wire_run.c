@@ -17,6 +17,7 @@ void apus_wire_config_default(apus_wire_config* config) {
         .cpu = -1,
         .max_reads = 16,
         .idle = APUS_IDLE_SPIN,
+        .warm_interval_ns = 2000000,
         .receive_stamps = true,
         .resume_sessions = true,
     };
@@ -111,8 +112,10 @@ int apus_wire_create(apus_wire** out, const apus_wire_config* config, apus_publi
     }
     int result = wire_tls_create(wire);
     wire->config.ca_file = NULL; // it has been read, and belongs to the caller
+    if (result == 0) result = wire_warm_create(wire);
     if (result == 0) result = make_loop(wire);
     if (result != 0) {
+        wire_warm_destroy(wire);
         wire_tls_destroy(wire);
         free(wire);
         return result;
@@ -267,6 +270,7 @@ void apus_wire_destroy(apus_wire* wire) {
     if (!wire) return;
     if (wire->thread_runs || wire->life != LIFE_NEW) apus_wire_stop(wire, 0);
     close_loop(wire);
+    wire_warm_destroy(wire);
     wire_tls_destroy(wire);
     free(wire);
 }

@@ -187,6 +187,32 @@ import WirePeer
         #expect(probe_turns(rig.probe) == 0)
     }
 
+    /// Warming in every idle turn neither reaches the peer nor disturbs the channel.
+    @Test(arguments: [false, true]) func theWayOutIsKeptWarm(tls: Bool) throws {
+        let peer = try Peer(PEER_ECHO, certificate: tls ? "good" : nil)
+        let rig = try Rig(authority: Certificates.shared.authority) { $0.warm_interval_ns = 1 }
+        #expect(apus_wire_warms(rig.wire))
+        rig.open(port: peer.port, tls: tls)
+        try rig.turn("opens") { rig.isOpen() }
+        for _ in 0..<5000 { apus_wire_turn(rig.wire) }
+        #expect(rig.channel().tx_total == 0)
+        try rig.exchange(count: 1_000_000)
+        #expect(peer_received(peer.server) == 1_000_000)
+        #expect(peer_accepted(peer.server) == 1)
+    }
+
+    @Test func warmingIsAWish() throws {
+        let off = try Rig { $0.warm_interval_ns = 0 }
+        #expect(!apus_wire_warms(off.wire))
+        let parked = try Rig { $0.idle = UInt8(APUS_IDLE_PARK) }
+        #expect(!apus_wire_warms(parked.wire))
+    }
+
+    /// Without that, each TLS record would take memory from the heap.
+    @Test func openSSLKeepsItsSmallBlocks() {
+        #expect(!apus_wire_tls_allocates())
+    }
+
     @Test func aStrangersChannelIsUnknown() throws {
         let rig = try Rig()
         var channel = apus_channel()

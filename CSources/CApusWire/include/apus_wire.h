@@ -62,6 +62,7 @@ enum {
 typedef struct apus_wire_config {
     uint64_t connect_timeout_ns;   // name and TCP, all addresses together; not 0
     uint64_t handshake_timeout_ns; // TLS; not 0
+    uint64_t warm_interval_ns;     // how often an idle turn keeps the way out warm (wire_warm.c); 0: never
     const char* ca_file;           // PEM file of the authorities to trust instead of the system's; NULL: the system's
     int32_t cpu;                   // the processor of the thread that apus_wire_start makes; -1: any
     uint32_t busy_poll_us;         // SO_BUSY_POLL, where the system allows; 0: off
@@ -72,7 +73,8 @@ typedef struct apus_wire_config {
     bool quick_ack;                // TCP_QUICKACK at the opening
 } apus_wire_config;
 
-// 5 s to connect, 5 s for TLS, system authorities, any processor, spinning, stamps and resumption on, 16 records a turn.
+// 5 s to connect, 5 s for TLS, system authorities, any processor, spinning, stamps and resumption on, 16 records a turn, the way
+// out warmed every 2 ms.
 void apus_wire_config_default(apus_wire_config* config);
 
 // Makes a shell without sessions. Any thread; it becomes the owner until apus_wire_start or the first turn. Takes 20 ms to
@@ -144,6 +146,9 @@ typedef struct apus_wire_connection_info {
 
 // Returns 0, or -ENOENT when the channel is not of this shell.
 int apus_wire_channel_info(const apus_wire* wire, const apus_channel* channel, apus_wire_connection_info* info);
+
+// Whether the way out is kept warm: it is asked for, the shell does not park, and there is a loopback to send on. Any thread.
+bool apus_wire_warms(const apus_wire* wire);
 
 // Whether OpenSSL takes memory from the heap for TLS records, because something in this program had used it before this
 // library was loaded. For `doctor`. Any thread.
