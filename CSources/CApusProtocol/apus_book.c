@@ -99,6 +99,7 @@ static void settle(const apus_book* book, apus_book_side* side) {
     uint64_t sixteenth = side->window / 16;
     side->floor_key = (int64_t)(side->base + sixteenth * KEEP_FROM);
     side->far_leads = false;
+    side->best_price = 0;
     side->best_quantity = &no_quantity;
     if (!window_empty(side)) {
         side->best_price = price_at(book, side, (uint64_t)side->best_key);

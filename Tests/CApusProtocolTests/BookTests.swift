@@ -26,6 +26,8 @@ import Testing
         #expect(book.set(.bid, 995, 2) == 3 | 4)
         #expect(book.set(.bid, 995, 0) == 2 | 4)
         #expect(book.touch[0...1] == [990, 8])
+        #expect(book.set(.bid, 990, 0) == 2 | 4)
+        #expect(book.touch == [0, 0, 0, 0])
     }
 
     @Test func crossedAndLockedBooksAreSeen() {

@@ -51,7 +51,7 @@ static void compare_best(const apus_book* book) {
         check(apus_book_level_count(book, side) == naive[side].count);
         check(apus_book_empty(book, side) == (naive[side].count == 0));
         if (naive[side].count == 0) {
-            check(quantities[side] == 0);
+            check(quantities[side] == 0 && prices[side] == 0);
             continue;
         }
         check(prices[side] == naive_level(side, 0)->price);

@@ -14,7 +14,7 @@
 //   else (far away, off the tick, below zero) is in the far structure, at any key.
 // - base is a multiple of 64. A slot without a level has quantity 0 and no bit. best_key is the key of the highest bit, base - 1
 //   when the window is empty.
-// - best_price and *best_quantity are the side's best level, wherever it is; an empty side has best_quantity point to a 0.
+// - best_price and *best_quantity are the side's best level, wherever it is; both are 0 on an empty side.
 // - far_leads says that the best level is a far one. Then, and without a window, limit is 0: no change takes the short way.
 //   Else limit is a little below the window's end, so that a best price that nears the end moves the window.
 // - While best_key is not below floor_key, the window's best leads and is well inside.
@@ -92,7 +92,7 @@ _Static_assert(sizeof(apus_book_side) == 128 && sizeof(apus_book) == 320, "a boo
 
 typedef struct apus_touch {
     int64_t bid_price;
-    int64_t bid_quantity; // 0: no bids, and no meaning in the price
+    int64_t bid_quantity; // 0: no bids
     int64_t ask_price;
     int64_t ask_quantity; // 0: no asks
 } apus_touch;
@@ -149,7 +149,7 @@ static inline int apus_book_set(apus_book* book, uint32_t side_number, int64_t p
 // Sets many levels of one side. Returns the union of their bits, or the first error.
 int apus_book_apply(apus_book* book, uint32_t side_number, const apus_level* levels, uint32_t count);
 
-// The best level of a side; quantity 0 when there is none (the price means nothing then).
+// The best level of a side; price and quantity are 0 when there is none.
 static inline apus_level apus_book_best_level(const apus_book* book, uint32_t side_number) {
     const apus_book_side* side = &book->sides[side_number];
     return (apus_level){side->best_price, *side->best_quantity};
