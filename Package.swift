@@ -94,7 +94,7 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ]),
-        .testTarget(name: "ApusCommandTests", dependencies: ["ApusCommand", "ApusSamples", "CApusRing"]),
+        .testTarget(name: "ApusCommandTests", dependencies: ["ApusCommand", "ApusLive", "ApusSamples", "CApusRing"]),
         .testTarget(name: "TidyTests"),
         .target(
             name: "CStress", dependencies: ["CApusRing"], path: "Tests/Stress/CStress", cSettings: cSettings),

@@ -209,14 +209,30 @@ static void resubscribe(apus_binance_session* self) {
 
 // MARK: snapshots and probes
 
+// The path of GET depth, with its query.
+static void put_path(const apus_binance_session* self, const apus_market_book* book, uint32_t limit,
+                     char path[APUS_PATH_BYTES]) {
+    const apus_instrument* entry = apus_instrument_at(self->binance.market->instruments, book->instrument);
+    snprintf(path, APUS_PATH_BYTES, "%s?symbol=%.*s&limit=%u", self->config.depth_path, (int)entry->symbol_length,
+             entry->symbol, limit);
+}
+
+// Snapshots are recorded; probes are not, since they only check what the stream has brought.
+static void tap_snapshot(apus_binance_session* self, const apus_market_book* book,
+                         const apus_fetch_response* response) {
+    if (self->tap == NULL || response->http.status != 200) return;
+    char path[APUS_PATH_BYTES];
+    put_path(self, book, self->config.snapshot_limit, path);
+    apus_tap_write(self->tap, APUS_TAP_BODY, apus_connection_number(&self->session, CHANNEL_REST),
+                   response->received_ns, 0, path, strlen(path), response->http.body, response->http.body_size);
+}
+
 // The tag of a request names instrument, kind and the attempt to synchronise that it belongs to.
 static bool submit(apus_binance_session* self, const apus_market_book* book, uint32_t kind, uint32_t limit,
                    uint64_t now_ns) {
     char path[APUS_PATH_BYTES];
-    const apus_instrument* entry = apus_instrument_at(self->binance.market->instruments, book->instrument);
     const apus_binance_sync* sync = apus_binance_sync_of(book);
-    snprintf(path, sizeof path, "%s?symbol=%.*s&limit=%u", self->config.depth_path, (int)entry->symbol_length,
-             entry->symbol, limit);
+    put_path(self, book, limit, path);
     apus_fetch_request request = {.method = "GET",
                                   .path = path,
                                   .tag = (uint64_t)sync->epoch << 32 | kind << 16 | book->instrument,
@@ -319,10 +335,12 @@ static uint32_t take_answers(apus_binance_session* self, uint64_t now_ns) {
         if (book == NULL || book->venue == NULL || book->state == APUS_STATE_DROPPED) continue;
         // What was asked for before the connection or the book was lost says nothing about the stream of now.
         if (apus_binance_sync_of(book)->epoch != response.tag >> 32) continue;
-        if ((response.tag >> 16 & 1) == REQUEST_PROBE)
+        if ((response.tag >> 16 & 1) == REQUEST_PROBE) {
             take_probe(self, book, &response, now_ns);
-        else
+        } else {
+            tap_snapshot(self, book, &response);
             take_snapshot(self, book, &response);
+        }
     }
     return work;
 }
@@ -336,6 +354,12 @@ static uint32_t take_changes(apus_binance_session* self) {
         work++;
         if (change.state == APUS_LINK_OPEN) resubscribe(self);
         apus_session_publish_change(&self->session, publisher(self), CHANNEL_STREAM, &change);
+        if (self->tap != NULL) {
+            const char* name = apus_link_state_name(change.state);
+            const char* reason = apus_link_reason_name(change.reason);
+            apus_tap_write(self->tap, APUS_TAP_STATE, apus_connection_number(&self->session, CHANNEL_STREAM),
+                           change.at_ns, 0, reason, strlen(reason), name, strlen(name));
+        }
         if (change.state != APUS_LINK_OPEN && change.state != APUS_LINK_UPGRADING) {
             apus_binance_market_lost(&self->binance, APUS_BOOK_REASON_DISCONNECTED);
         }
@@ -346,8 +370,14 @@ static uint32_t take_changes(apus_binance_session* self) {
 static uint32_t take_messages(apus_binance_session* self, uint64_t now_ns) {
     apus_ws_item item;
     uint32_t work = 0;
-    while (apus_link_next(&self->link, now_ns, &item) > 0) {
+    int kind;
+    while ((kind = apus_link_next(&self->link, now_ns, &item)) > 0) {
         work++;
+        if (self->tap != NULL) {
+            apus_tap_write(self->tap, kind == APUS_WS_TEXT ? APUS_TAP_TEXT : APUS_TAP_BINARY,
+                           apus_connection_number(&self->session, CHANNEL_STREAM), self->stream.receive_ns,
+                           self->stream.kernel_ns, NULL, 0, item.data, item.size);
+        }
         apus_binance_market_message(&self->binance, item.data, item.size, self->stream.receive_ns,
                                     self->stream.kernel_ns);
         if (self->binance.last.kind == APUS_BINANCE_ANSWER) take_command_answer(self, now_ns);

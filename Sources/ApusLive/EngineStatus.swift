@@ -27,6 +27,10 @@ package struct EngineStatus: Sendable {
     package var orders: [OrderLine]
     package var openOrders = 0
     package var profit = Profit()
+    /// Orders that were refused so far; the newest code is the venue's, or the guard's reason.
+    package var rejections: UInt64 = 0
+    package var rejectionCode: Int32 = 0
+    package var isRejectionGuards = false
 }
 
 /// Hands a status from the decision thread to the control side, without a lock and without allocating on the decision thread.
@@ -44,6 +48,7 @@ final class StatusMailbox: @unchecked Sendable {
     private var orderCount = 0
     private var openOrders = 0
     private var profit = Profit()
+    private var rejections: (count: UInt64, code: Int32, isGuards: Bool) = (0, 0, false)
 
     init(instruments: Int) {
         words = .allocate(capacity: 16)
@@ -83,6 +88,7 @@ final class StatusMailbox: @unchecked Sendable {
                 unrealised: position.unrealised, fees: position.fees)
         }
         profit = context.profit
+        rejections = agent.rejections
         openOrders = context.openOrders.count
         orderCount = 0
         for order in context.openOrders where orderCount < Self.orderRoom {
@@ -106,7 +112,8 @@ final class StatusMailbox: @unchecked Sendable {
             status = EngineStatus(
                 positions: Array(UnsafeBufferPointer(start: positions, count: positionCount)),
                 orders: Array(UnsafeBufferPointer(start: orders, count: orderCount)), openOrders: openOrders,
-                profit: profit)
+                profit: profit, rejections: rejections.count, rejectionCode: rejections.code,
+                isRejectionGuards: rejections.isGuards)
         }
         apus_flag_set(asked, question + 1)
         return status

@@ -169,6 +169,7 @@ package final class LiveFeed: FeedSource, @unchecked Sendable {
         let session = try memory.make(apus_binance_session.self)
         var random = freshRandom()
         try check(apus_binance_session_init(session, config, market, &random), "cannot make the market session")
+        session.pointee.tap = tap
         for number in metadata.instruments.indices {
             try check(
                 apus_binance_session_subscribe(session, UInt16(number)),

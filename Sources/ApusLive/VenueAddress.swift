@@ -92,8 +92,14 @@ package struct VenueAddresses: Sendable, Equatable {
     /// Whether every service is on this machine.
     package var isLoopback: Bool {
         [rest, stream, user, orders].allSatisfy { address in
-            address.map { $0.host == "localhost" || $0.host == "::1" || $0.host.hasPrefix("127.") } ?? false
+            address.map { $0.host == "localhost" || $0.host == "::1" || Self.isLoopback(quad: $0.host) } ?? false
         }
+    }
+
+    // Four numbers, the first 127: a name such as 127.0.0.1.example.com is somebody else's.
+    private static func isLoopback(quad host: String) -> Bool {
+        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
+        return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
     }
 }
 

@@ -37,6 +37,8 @@ private func failure(_ text: String, environment: [String: String] = [:], set: [
               idle: spin
               feed_slots: 4096
             venue:
+              tls:
+                ca_file: ca.pem
               symbols:
                 - BTCUSDT
                 - ETHUSDT
@@ -47,11 +49,12 @@ private func failure(_ text: String, environment: [String: String] = [:], set: [
         #expect(store.text("engine.idle") == "spin")
         #expect(store.setting("engine.idle")?.origin == .file(path: "apus.yaml", line: 4))
         #expect(store.integer("engine.feed_slots") == 4096)
+        #expect(store.text("venue.tls.ca_file") == "ca.pem")
         #expect(store.list("venue.symbols") == ["BTCUSDT", "ETHUSDT"])
         let parameter = try #require(store.table("strategy.parameters").first)
         #expect(parameter.name == "half_spread")
         #expect(parameter.value == "2.5")
-        #expect(parameter.origin == .file(path: "apus.yaml", line: 12))
+        #expect(parameter.origin == .file(path: "apus.yaml", line: 14))
     }
 
     @Test func readsJSONWithTabs() throws {
@@ -74,6 +77,7 @@ private func failure(_ text: String, environment: [String: String] = [:], set: [
         ("mode: paper\nmode: live\n", 1, "mode", "more than once"),
         ("venue:\n  symbols: [A, [B]]\n", 2, "venue.symbols", "not a list"),
         ("venue:\n  api_secret: abc\n", 2, "venue.api_secret", "APUS_BINANCE_API_SECRET"),
+        ("venue:\n  tls:\n    ca: x\n", 3, "venue.tls.ca", "no such key"),
         ("- 1\n", 1, "", "keys and values"),
     ])
     func namesFileLineAndKey(_ text: String, _ line: Int, _ key: String, _ part: String) throws {

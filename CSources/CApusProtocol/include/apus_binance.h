@@ -10,6 +10,7 @@
 #include "apus_link.h"
 #include "apus_market.h"
 #include "apus_session.h"
+#include "apus_tap.h"
 
 // MARK: messages
 
@@ -124,6 +125,7 @@ typedef struct apus_binance_session {
     apus_fetch fetch;
     uint8_t* wanted; // by instrument: where its subscription stands (binance_session.c)
     uint64_t next_command_ns;
+    apus_tap* tap;          // where received messages are copied to, or NULL; set before the start
     uint64_t next_check_ns; // of snapshots that are wanted and books that are quiet
     uint64_t next_rest_ns;  // after a 429
     uint64_t command_id;

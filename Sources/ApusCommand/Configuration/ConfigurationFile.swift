@@ -27,8 +27,12 @@ package struct ConfigurationFile {
     private init(path: String, schema: [ConfigurationField]) {
         self.path = path
         fields = Dictionary(uniqueKeysWithValues: schema.map { ($0.key, $0) })
-        sections = Set(schema.compactMap { $0.key.split(separator: ".").first.map(String.init) }).subtracting(
-            fields.keys)
+        // `venue.tls.ca_file` makes the sections `venue` and `venue.tls`.
+        sections = Set(
+            schema.flatMap { field in
+                let parts = field.key.split(separator: ".")
+                return (1..<max(parts.count, 1)).map { parts[..<$0].joined(separator: ".") }
+            })
     }
 
     private func compose(_ text: String) throws(ConfigurationError) -> Node? {
@@ -53,7 +57,7 @@ package struct ConfigurationFile {
             let key = prefix.isEmpty ? scalar.string : prefix + "." + scalar.string
             if let field = fields[key] {
                 entries.append(.init(key: key, value: try written(value, of: field), origin: origin(keyNode)))
-            } else if prefix.isEmpty, sections.contains(key) {
+            } else if sections.contains(key) {
                 if isNull(value) { continue }
                 try read(value, prefix: key)
             } else {

@@ -27,7 +27,7 @@ struct RunPlan {
 
     private static func isLive(_ store: ConfigurationStore, isLoopback: Bool, allowLive: Bool) throws -> Bool {
         guard let mode = store.text("mode") else { return isLoopback }
-        guard mode == "live", !isLoopback, !allowLive else { return mode == "live" }
+        guard mode == "live", !isLoopback, !allowLive, try !addresses(store).isLoopback else { return mode == "live" }
         throw store.error("mode", "live orders to a real venue need the flag --live as well; nothing was started")
     }
 
@@ -91,7 +91,7 @@ struct RunPlan {
         var live = LiveConfiguration(
             venue: VenueKind(rawValue: venueKind) ?? .binanceUSDM, symbols: symbols,
             orders: try route(loopback), engine: engine)
-        live.addresses = try loopback?.addresses ?? addresses()
+        live.addresses = try loopback?.addresses ?? Self.addresses(store)
         live.caFile = store.text("venue.tls.ca_file")
         live.placement = Placement(rawValue: store.text("engine.placement") ?? "") ?? .shared
         live.idle = IdleStrategy(rawValue: store.text("engine.idle") ?? "") ?? .yield
@@ -109,7 +109,7 @@ struct RunPlan {
         return .live(try loopback?.credentials ?? Credentials(environment: Environment.all()))
     }
 
-    private func addresses() throws -> VenueAddresses {
+    private static func addresses(_ store: ConfigurationStore) throws -> VenueAddresses {
         func address(_ key: String) throws -> VenueAddress? {
             guard let text = store.text(key) else { return nil }
             do { return try VenueAddress(text) } catch { throw store.error(key, error.description) }

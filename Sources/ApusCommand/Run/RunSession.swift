@@ -75,6 +75,7 @@ final class RunSession {
     {
         let symbols = engine.instruments.map(\.symbol)
         let narrator = try EventNarrator(attachingTo: engine.name, symbols: symbols, log: log)
+        let account = AccountNarrator(engine.instruments, log: log)
         let screen = hasView ? try RunScreen(engine, title: plan.title, log: log) : nil
         defer {
             screen?.close()
@@ -82,11 +83,12 @@ final class RunSession {
         }
         while engine.isRunning {
             narrator.follow()
+            if let status = engine.status() { account.follow(status) }
             noteSteadyStart(engine)
             try recording?.drain()
             let left = end.map { $0 - clock.now }
             if let left, left <= .zero { return }
-            screen?.draw(secondsLeft: left.map { Int($0.components.seconds) })
+            screen?.draw(account.status, secondsLeft: left.map { Int($0.components.seconds) })
             let pause = min(left ?? .milliseconds(150), .milliseconds(150)) / .milliseconds(1)
             switch signals.wait(milliseconds: Int(pause.rounded(.up)), keys: hasView) {
             case .stop, .key(UInt8(ascii: "q")): return
@@ -94,41 +96,5 @@ final class RunSession {
             }
         }
         log.error("the engine has ended by itself")
-    }
-}
-
-/// The terminal view of a run, from the public mapping and the decision side's status.
-private final class RunScreen {
-    private let engine: LiveEngine
-    private let title: String
-    private let log: Log
-    private let monitor: EngineMonitor
-    private let terminal = Terminal()
-    private var previous: EngineSample?
-    private var status: EngineStatus?
-
-    init(_ engine: LiveEngine, title: String, log: Log) throws {
-        self.engine = engine
-        self.title = title
-        self.log = log
-        monitor = try EngineMonitor(attachingTo: engine.name)
-        log.isHeld = true
-        terminal.open()
-    }
-
-    func close() {
-        terminal.close()
-        log.isHeld = false
-    }
-
-    func draw(secondsLeft: Int?) {
-        let sample = monitor.sample(levels: 8)
-        status = engine.status() ?? status
-        let (rows, columns) = terminal.size
-        let view = RunView(
-            title: title, instruments: engine.instruments, sample: sample, previous: previous, status: status,
-            log: log.newest(rows), secondsLeft: secondsLeft)
-        terminal.draw(view.lines(rows: rows, columns: columns))
-        previous = sample
     }
 }

@@ -76,6 +76,11 @@ package final class DecisionAgent: Agent, @unchecked Sendable {
     /// The instruments, for the control plane's tables. Between turns, by the thread that runs them.
     package var instruments: InstrumentTable { table }
     package var context: Context { Context(core) }
+    /// Orders that venue or guard refused, and the newest code. Between turns, by the thread that runs them.
+    package var rejections: (count: UInt64, code: Int32, isGuards: Bool) {
+        let newest = life.pointee.newestRejection
+        return (life.pointee.rejections, newest.code, newest.isGuards)
+    }
 
     /// Adds an instrument that was subscribed while running, with the next number. Between turns, by the thread that
     /// runs them.

@@ -23,6 +23,8 @@ package struct OrderLife {
     package private(set) var overfills: UInt64 = 0
     package private(set) var fills: UInt64 = 0
     package private(set) var rejections: UInt64 = 0
+    /// The newest refusal of an order: the venue's code, or the guard's reason.
+    package private(set) var newestRejection: (code: Int32, isGuards: Bool) = (0, false)
     /// Orders in the state `unknown`.
     package private(set) var unknownCount = 0
 
@@ -158,6 +160,7 @@ package struct OrderLife {
         }
         guard record.pointee.order.isOpen else { return .nothing }
         rejections += 1
+        newestRejection = (report.pointee.code, kind == .refused)
         close(.rejected, record)
         return .news(kind: kind, fill: nil)
     }
@@ -169,7 +172,8 @@ package struct OrderLife {
         let isWaiting = record.pointee.order.state == .pendingCancel || record.pointee.order.state == .pendingModify
         if isWaiting {
             reserve(record, max(record.pointee.order.remaining.units, 0))
-            stand(record)
+            // Whether the venue has it at all was not known before either.
+            if record.pointee.wasAccepted { stand(record) } else { ask(record) }
         }
         return .news(kind: kind, fill: nil)
     }
@@ -221,6 +225,7 @@ package struct OrderLife {
     ) -> LifeResult {
         reviveIfNotFound(record)
         guard record.pointee.order.isOpen else { return .nothing }
+        adoptTerms(report, record)
         let fill = missing(report, record)
         close(state, record)
         return .news(kind: kind, fill: fill)
@@ -259,7 +264,13 @@ package struct OrderLife {
         // More than is known was ordered: a change that was not heard of. Its terms are asked for.
         let stands = UInt32(report.pointee.status) == APUS_STATUS_PARTIALLY_FILLED.rawValue
         if stands && record.pointee.order.isOpen && record.pointee.order.remaining <= .zero { ask(record) }
-        if UInt32(report.pointee.status) == APUS_STATUS_FILLED.rawValue { close(.filled, record) }
+        if UInt32(report.pointee.status) == APUS_STATUS_FILLED.rawValue {
+            // The whole of it, however large a change that was not heard of has made it.
+            if record.pointee.order.isOpen && record.pointee.order.remaining < .zero {
+                record.pointee.order.quantity = record.pointee.order.filled
+            }
+            close(.filled, record)
+        }
         if !stands { closeIfFilled(record) }
         return .news(kind: .fill, fill: fill)
     }
@@ -402,7 +413,13 @@ package struct OrderLife {
     private mutating func notFound(
         _ report: UnsafePointer<apus_report>, _ record: UnsafeMutablePointer<OrderRecord>
     ) -> LifeResult {
-        guard record.pointee.order.isOpen, record.pointee.order.state == .unknown else { return .nothing }
+        switch record.pointee.order.state {
+        case .unknown: break
+        case .live, .partiallyFilled:
+            ask(record)
+            return .nothing
+        default: return .nothing  // the answer to what is under way will tell
+        }
         // The order itself may still be on its way, on a connection that was given up.
         let asked = report.pointee.sent_ns != 0 ? report.pointee.sent_ns : report.pointee.receive_ns
         let final = record.pointee.decided &+ lateArrival

@@ -1,0 +1,107 @@
+import Apus
+import ApusSamples
+import Foundation
+import Glibc
+import Testing
+
+@testable import ApusCommand
+
+private func store(_ assignments: [String]) throws -> ConfigurationStore {
+    try ConfigurationStore(file: nil, environment: [:], assignments: assignments)
+}
+
+@Suite struct RunPlanTests {
+    private func plan(_ assignments: [String], live: Bool = false) throws -> RunPlan {
+        try RunPlan(store(assignments), strategies: Samples.all, allowLive: live)
+    }
+
+    @Test func ordersStayOnPaperUnlessTwiceAllowed() throws {
+        #expect(try plan([]).isLive)
+        #expect(try !plan(["mode=paper"]).isLive)
+        #expect(try !plan(["venue.kind=binance-usdm"]).isLive)
+        #expect(try !plan(["venue.kind=binance-usdm"], live: true).isLive)
+        let error = #expect(throws: ConfigurationError.self) { try plan(["venue.kind=binance-usdm", "mode=live"]) }
+        #expect(error?.key == "mode")
+        #expect(try plan(["venue.kind=binance-usdm", "mode=live"], live: true).isLive)
+    }
+
+    @Test func aVenueOnThisMachineNeedsNoSecondWord() throws {
+        let addresses = ["rest", "stream", "user", "orders"].map { "venue.\($0)=http://127.0.0.1:9080" }
+        #expect(try plan(["venue.kind=binance-usdm", "mode=live"] + addresses).isLive)
+        let elsewhere = ["venue.kind=binance-usdm", "mode=live"] + addresses + ["venue.rest=https://fapi.binance.com"]
+        #expect(throws: ConfigurationError.self) { try plan(elsewhere) }
+    }
+
+    @Test func strategiesAreFoundByName() throws {
+        #expect(try plan([]).strategy.name == Samples.all.first?.name)
+        #expect(try plan(["strategy.name=ema-cross"]).strategy.name == "ema-cross")
+        let error = #expect(throws: ConfigurationError.self) { try plan(["strategy.name=nobody"]) }
+        #expect(error?.problem.contains("market-maker") == true)
+    }
+
+    @Test func limitsComeFromTheConfiguration() throws {
+        let limits = try RunPlan.limits(store(["risk.max_order_notional=250.5", "risk.orders_per_second=3"]))
+        #expect(limits.maxOrderNotional == Money(try ExactDecimal("250.5")))
+        #expect(limits.ordersPerSecond == 3)
+        #expect(limits.maxOpenOrders == 50)
+    }
+}
+
+/// A run waits on its thread, which must not be one of the few that Swift's tasks share.
+private func onThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
+    try await withCheckedThrowingContinuation { continuation in
+        Thread { continuation.resume(with: Result { try work() }) }.start()
+    }
+}
+
+@Suite struct RunTests {
+    @Test(arguments: ["shared", "dedicated"])
+    func tradesOnTheLoopbackVenueAndLeavesNothingOpen(_ placement: String) async throws {
+        let name = "apus-test-run-\(placement)-\(getpid())"
+        let store = try store([
+            "engine.name=\(name)", "engine.placement=\(placement)", "venue.speed=brisk", "engine.idle=yield",
+        ])
+        let result = try await onThread { try run(store, seconds: 4) }
+        #expect(result.summary.events > 0)
+        #expect(result.summary.orders > 0)
+        #expect(result.summary.openOrders == 0)
+        #expect(result.summary.overfills == 0 && result.summary.strangeReports == 0)
+        let hops = Set(result.summary.hops.keys)
+        #expect(
+            hops.isSuperset(of: ["receive_publish", "publish_decide", "decide_order", "order_sent", "sent_answer"]))
+        #expect(result.json.description.hasPrefix("{\"events\":"))
+        #expect(!EngineMonitor.engines().contains { $0.name == name })
+    }
+
+    @Test func parametersOfAStrategyAreLocated() async throws {
+        let store = try store(["strategy.parameters.half-spread=wide", "engine.name=apus-test-parameters-\(getpid())"])
+        let error = await #expect(throws: ConfigurationError.self) { try await onThread { try run(store, seconds: 1) } }
+        #expect(error?.key == "strategy.parameters.half-spread")
+        #expect(error?.origin == .commandLine(flag: "--set strategy.parameters.half-spread"))
+    }
+}
+
+private func run(_ store: ConfigurationStore, seconds: Double) throws -> RunResult {
+    let plan = try RunPlan(store, strategies: Samples.all, allowLive: false)
+    return try RunSession(plan, log: Log(level: .error), signals: StopSignals(), seconds: seconds, hasView: false).run()
+}
+
+@Suite struct FaultOptionsTests {
+    @Test func readsRatesAndRules() throws {
+        let rates = try FaultOptions.rates("gap=100,disconnect=5")
+        #expect(rates.gap == 100 && rates.disconnect == 5 && rates.reorder == 0)
+        #expect(try FaultOptions.rule("gap@1000").trigger == .afterMessages(1000))
+        let rule = try FaultOptions.rule("freeze@250ms:stream=bookTicker")
+        #expect(rule.trigger == .after(250_000_000) && rule.target.stream == "bookTicker")
+    }
+
+    @Test(arguments: ["gap", "gap@", "gap@x", "hole@3", "gap@-1", "gap@3:symbol=x"])
+    func refusesRules(_ text: String) {
+        #expect(throws: CommandFailure.self) { try FaultOptions.rule(text) }
+    }
+
+    @Test(arguments: ["gap", "gap=x", "hole=3", "gap=-1", "gap=1000001"])
+    func refusesRates(_ text: String) {
+        #expect(throws: CommandFailure.self) { try FaultOptions.rates(text) }
+    }
+}
