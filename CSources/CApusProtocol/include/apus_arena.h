@@ -10,6 +10,8 @@
 
 #include "apus_limits.h"
 
+#include "apus_limits.h"
+
 #include <stddef.h>
 #include <stdint.h>
 

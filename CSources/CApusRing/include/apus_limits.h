@@ -66,7 +66,7 @@
 // Smallest block of the arena, and the alignment of every block.
 #define APUS_ARENA_BLOCK_MIN 64u
 // Levels of one Polymarket message: 9,999 prices of the finest tick on two sides.
-#define APUS_POLYMARKET_LEVELS_MAX 20480u
+#define APUS_POLYMARKET_LEVELS 20480u
 
 // Decimals of an instrument: 10^18 is the largest power of ten in 64 bits.
 #define APUS_DECIMALS_MAX 18u
