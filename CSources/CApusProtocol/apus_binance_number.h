@@ -6,8 +6,8 @@
 #define APUS_BINANCE_NUMBER_H
 
 #include "apus_board.h"
-#include "apus_decimal.h"
 #include "apus_byte_mask.h"
+#include "apus_decimal.h"
 
 #define APUS_INLINE static inline __attribute__((always_inline))
 

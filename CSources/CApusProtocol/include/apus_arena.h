@@ -10,8 +10,6 @@
 
 #include "apus_limits.h"
 
-#include "apus_limits.h"
-
 #include <stddef.h>
 #include <stdint.h>
 
