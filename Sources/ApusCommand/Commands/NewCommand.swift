@@ -37,7 +37,7 @@ struct NewCommand: ParsableCommand {
             Output.line(JSONText.object(object).description)
         } else {
             let listing = template.files.map { "  \(folder)/\($0.path)" }.joined(separator: "\n")
-            Output.line("made\n\(listing)\nnext:\n  cd \(folder) && swift run -c release \(name)")
+            Output.line("made\n\(listing)\nnext:\n  cd \(folder) && swift run \(name) run")
         }
     }
 

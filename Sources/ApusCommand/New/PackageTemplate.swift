@@ -36,7 +36,9 @@ package struct PackageTemplate {
                     name: "\(name.package)",
                     dependencies: ["\(name.type)Strategy", .product(name: "ApusCommand", package: "apus")],
                     linkerSettings: [.linkedLibrary("jemalloc")]),
-                .testTarget(name: "\(name.type)Tests", dependencies: ["\(name.type)Strategy"]),
+                .testTarget(
+                    name: "\(name.type)Tests",
+                    dependencies: ["\(name.type)Strategy", .product(name: "Apus", package: "apus")]),
             ],
             swiftLanguageModes: [.v6]
         )
@@ -139,10 +141,12 @@ package struct PackageTemplate {
 
         A trading strategy for Apus. The strategy is one file: `Sources/\(name.type)Strategy/\(name.type).swift`.
 
-            swift run -c release \(name.package)                     # trade on a simulated venue in this process
-            swift run -c release \(name.package) replay RECORDING    # run it on recorded market data
-            swift run -c release \(name.package) --help              # everything else: record, top, doctor, config
+            swift run \(name.package) run                  # trade on a simulated venue in this process
+            swift run \(name.package) replay RECORDING     # run it on recorded market data
+            swift run \(name.package) --help               # everything else: record, top, doctor, config
             swift test
+
+        Add `-c release` behind `swift run` where speed matters.
 
         Parameters are set in a configuration file (`--config`), by environment
         (`APUS_STRATEGY_PARAMETERS_THRESHOLD=0.001`) or with `--set strategy.parameters.threshold=0.001`.
