@@ -79,7 +79,8 @@ final class Market {
         stepRandom = DeterministicRandom(seed: seed, stream: UInt64(index) * 16 + 1)
         updateID = 5_123_107_832_000 + Int64(stepRandom.below(1_000_000))
         tradeID = 5_266_583_000 + Int64(stepRandom.below(100_000))
-        orderID = 8_389_765_000 + Int64(stepRandom.below(1_000_000))
+        // An account knows its orders by their numbers alone: no two symbols share one.
+        orderID = 8_389_765_000 + Int64(index) * 1_000_000_000 + Int64(stepRandom.below(1_000_000))
         lastPrice = configuration.startPrice
         feed = MarketFeed(configuration: configuration, depthInterval: depthInterval, updateID: updateID)
     }

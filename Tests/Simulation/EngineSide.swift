@@ -206,6 +206,21 @@ final class EngineSide {
         return min(first, second, agent.nextDue ?? .max)
     }
 
+    /// Where the sessions stand, for the report of a life that did not end well.
+    var condition: String {
+        let links = [marketSession.pointee.link, orderSession.pointee.api_link, orderSession.pointee.user_link]
+        let names = links.map { String(cString: apus_link_state_name($0.state)) }
+        let books = (0..<2).map { index -> String in
+            guard let book = book(index) else { return "none" }
+            let sync = apus_binance_sync_of(book).pointee
+            return
+                "wanted \(marketSession.pointee.wanted[index]), applied \(sync.snapshot_applied), bridged \(sync.bridged), "
+                + "wants \(sync.wants_snapshot), in flight \(sync.in_flight)"
+        }
+        return "links \(names), channels \(channels.map { [$0.pointee.state, $0.pointee.want] }), books \(books), "
+            + "fetch state \(marketSession.pointee.fetch.state), key \(orderSession.pointee.has_key)"
+    }
+
     func book(_ index: Int) -> UnsafeMutablePointer<apus_market_book>? { apus_market_at(market, UInt16(index)) }
 }
 

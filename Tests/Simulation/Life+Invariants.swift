@@ -41,7 +41,11 @@ extension Life {
         var event = apus_event()
         while true {
             let result = apus_feed_read(&engine.reader, &event)
-            if result == APUS_FEED_LAPPED { continue }  // so many events in one turn: the strategy was lapped too
+            if result == APUS_FEED_LAPPED {
+                // So many events in one turn: the strategy was lapped too, and what is newest is known from the books.
+                for index in 0..<2 { states[index] = engine.book(index)?.pointee.state ?? 0 }
+                continue
+            }
             guard result == APUS_FEED_EVENT else { break }
             mix(event)
             if UInt32(event.kind) == APUS_EVENT_BOOK.rawValue { checkTouch(event, engine.reader.next - 1) }

@@ -110,6 +110,7 @@ final class Life {
             if differences().isEmpty { return }
         }
         for difference in differences() { ledger.problem("after settling: \(difference)") }
+        ledger.problems.append(engine.condition)
     }
 
     func run(until end: UInt64) {

@@ -1,5 +1,6 @@
 import Apus
 import CApusProtocol
+import Foundation
 
 /// What the strategy has done and seen, kept outside of the engine.
 ///
@@ -17,6 +18,9 @@ final class Ledger: @unchecked Sendable {
     /// Touch of each BOOK event of the newest ones, by its number.
     var touches: [UInt64: Touch] = [:]
     var liveBooksSeen = 0
+
+    /// The low half of the number of an order whose reports are printed: `APUS_SIMULATION_TRACE`.
+    let traced = ProcessInfo.processInfo.environment["APUS_SIMULATION_TRACE"].flatMap { UInt64($0) }
 
     func problem(_ text: String) {
         if problems.count < 12 { problems.append("\(Double(now) / 1e9) s: \(text)") }
@@ -54,8 +58,13 @@ struct RandomTrader: Strategy {
 
     mutating func report(_ report: Report, _ context: Context) {
         ledger.reports += 1
+        if let traced = ledger.traced, traced == report.order.id.value & 0xFFFF_FFFF {
+            print(Double(ledger.now) / 1e9, report.kind, report.code, report.fill?.quantity.units ?? 0, report.order)
+        }
         if let fill = report.fill { ledger.told[report.order.id.value, default: 0] += fill.quantity.units }
-        if report.order.filled > report.order.quantity {
+        // While a change is under way or in doubt, the order may be larger than it is known to be.
+        let isInDoubt = report.order.state == .pendingModify || report.order.state == .unknown
+        if report.order.filled > report.order.quantity && !isInDoubt {
             ledger.problem("order \(report.order.id) is filled beyond its quantity")
         }
     }
