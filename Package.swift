@@ -64,7 +64,8 @@ let package = Package(
         .target(
             name: "ApusCommand",
             dependencies: [
-                "Apus", "ApusEngine", "ApusLive", "ApusReplay", "ApusVenue", "ApusVenueServer", "CApusProtocol", "CApusRing",
+                "Apus", "ApusEngine", "ApusLive", "ApusReplay", "ApusVenue", "ApusVenueServer", "CApusProtocol",
+                "CApusRing",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Yams", package: "Yams"),
             ]),
@@ -85,7 +86,8 @@ let package = Package(
             path: "Tests/Autobahn/Client", cSettings: cSettings),
         .testTarget(name: "ApusTests", dependencies: ["Apus", "CApusRing"]),
         .testTarget(name: "ApusEngineTests", dependencies: ["ApusEngine", "ApusSamples", "Apus", "CApusRing"]),
-        .testTarget(name: "ApusReplayTests", dependencies: ["ApusReplay", "ApusEngine", "ApusSamples", "CApusProtocol"]),
+        .testTarget(
+            name: "ApusReplayTests", dependencies: ["ApusReplay", "ApusEngine", "ApusSamples", "CApusProtocol"]),
         .testTarget(
             name: "ApusVenueTests",
             dependencies: [
