@@ -5,7 +5,7 @@ import Testing
 private func machine(_ files: [String: String] = [:]) -> Machine {
     Machine(
         text: { files[$0] }, onlineCores: 8, lockedMemoryLimit: .max, openFileLimit: 4096, sharedMemoryFree: 1 << 30,
-        counterIsInvariant: true, stampsSockets: true,
+        counterIsInvariant: true, stampsSockets: true, tlsAllocates: false,
         libraries: [.init(name: "libuv", version: "1.44.2"), .init(name: "jemalloc", version: "5.3.0")])
 }
 
@@ -42,7 +42,7 @@ private func finding(_ name: String, _ machine: Machine, wanted: UInt64 = 6 << 2
     @Test func missingFilesAreNoFailure() {
         let bare = Machine(
             text: { _ in nil }, onlineCores: 1, lockedMemoryLimit: 0, openFileLimit: 4096, sharedMemoryFree: 1 << 30,
-            counterIsInvariant: false, stampsSockets: false, libraries: [])
+            counterIsInvariant: false, stampsSockets: false, tlsAllocates: false, libraries: [])
         let findings = Doctor(bare, mappedBytes: 1 << 20).examine()
         #expect(!findings.contains { $0.status == .bad })
         #expect(findings.allSatisfy { $0.status == .ok || !$0.why.isEmpty })
@@ -68,6 +68,8 @@ private func finding(_ name: String, _ machine: Machine, wanted: UInt64 = 6 << 2
         broken.libraries = [.init(name: "libuv", version: nil), .init(name: "jemalloc", version: nil)]
         #expect(try finding("libuv", broken).status == .bad)
         #expect(try finding("jemalloc", broken).status == .warn)
+        broken.tlsAllocates = true
+        #expect(try finding("TLS records", broken).status == .warn)
     }
 
     @Test func looksAtThisMachine() throws {

@@ -15,7 +15,7 @@ package struct Doctor: Sendable {
     package func examine() -> [Finding] {
         [
             cores(), quota(), isolation(), tickless(), siblings(), hypervisor(), governor(), clockSource(), counter(),
-            hugePages(), swap(), lockedMemory(), openFiles(), sharedMemory(), stamps(), busyPoll(),
+            hugePages(), swap(), lockedMemory(), openFiles(), sharedMemory(), stamps(), busyPoll(), tlsMemory(),
         ] + machine.libraries.map(library)
     }
 
@@ -184,6 +184,15 @@ package struct Doctor: Sendable {
         if value != "0" { return Finding("busy polling", value) }
         return Finding(
             "busy polling", "off: with a real network card, sysctl net.core.busy_poll=50 saves its interrupt")
+    }
+
+    private func tlsMemory() -> Finding {
+        if !machine.tlsAllocates { return Finding("TLS records", "in memory that is used again") }
+        return Finding(
+            "TLS records", "allocated one by one", .warn,
+            why:
+                "OpenSSL was in use before the engine could give it memory of its own, and asks the heap for each record",
+            mend: "link CApusWire before whatever starts OpenSSL, or do without that library")
     }
 
     private func library(_ library: Machine.Library) -> Finding {

@@ -1,4 +1,5 @@
 import CApusRing
+import CApusWire
 import Glibc
 
 /// What the doctor looks at. Tests give fixture texts; `Machine.this` looks at the real one.
@@ -26,12 +27,14 @@ package struct Machine: Sendable {
     package var counterIsInvariant: Bool
     /// Whether a socket accepts SO_TIMESTAMPNS.
     package var stampsSockets: Bool
+    /// Whether OpenSSL takes memory from the heap for each TLS record.
+    package var tlsAllocates: Bool
     package var libraries: [Library]
 
     package init(
         text: @escaping @Sendable (_ path: String) -> String?, onlineCores: Int, lockedMemoryLimit: UInt64,
         openFileLimit: UInt64, sharedMemoryFree: UInt64?, counterIsInvariant: Bool, stampsSockets: Bool,
-        libraries: [Library]
+        tlsAllocates: Bool, libraries: [Library]
     ) {
         self.text = text
         self.onlineCores = onlineCores
@@ -40,6 +43,7 @@ package struct Machine: Sendable {
         self.sharedMemoryFree = sharedMemoryFree
         self.counterIsInvariant = counterIsInvariant
         self.stampsSockets = stampsSockets
+        self.tlsAllocates = tlsAllocates
         self.libraries = libraries
     }
 
@@ -49,7 +53,8 @@ package struct Machine: Sendable {
             text: { try? Files.text($0) }, onlineCores: sysconf(Int32(_SC_NPROCESSORS_ONLN)),
             lockedMemoryLimit: softLimit(__RLIMIT_MEMLOCK),
             openFileLimit: softLimit(RLIMIT_NOFILE), sharedMemoryFree: freeSharedMemory(),
-            counterIsInvariant: apus_clock_invariant(), stampsSockets: probeStamps(), libraries: findLibraries())
+            counterIsInvariant: apus_clock_invariant(), stampsSockets: probeStamps(),
+            tlsAllocates: apus_wire_tls_allocates(), libraries: findLibraries())
     }
 
     /// A file's text without the white space around it.
