@@ -25,7 +25,8 @@ enum { REQUEST_SNAPSHOT, REQUEST_PROBE };
 
 #define CHECK_INTERVAL_NS 50000000ull
 #define MINIMUM_PAUSE_NS 1000000000ull
-#define QUIET_START_NS 2000000000ull
+// After the answer to a subscription, so that it holds in every part of the venue.
+#define QUIET_START_NS 250000000ull
 #define REFUSAL_PAUSE_NS 5000000000ull
 // The most levels at the least request weight.
 #define PROBE_LEVELS 50u

@@ -218,6 +218,8 @@ final class EngineSide {
                 + "wants \(sync.wants_snapshot), in flight \(sync.in_flight)"
         }
         return "links \(names), channels \(channels.map { [$0.pointee.state, $0.pointee.want] }), books \(books), "
+            + "REST from \(Double(marketSession.pointee.next_rest_ns) / 1e9) s, command sent "
+            + "\(Double(marketSession.pointee.command_sent_ns) / 1e9) s, opened \(Double(marketSession.pointee.link.open_ns) / 1e9) s, "
             + "fetch state \(marketSession.pointee.fetch.state), key \(orderSession.pointee.has_key)"
     }
 
