@@ -231,7 +231,7 @@ import Testing
         for message in Self.messages {
             let text = Array(message.utf8)
             for place in text.indices {
-                for other in [UInt8(ascii: "\""), UInt8(ascii: ","), UInt8(ascii: "]"), UInt8(ascii: "7"), 0, 0xFF] {
+                for other in Array("\",]7./-:+e \\".utf8) + [0, 0xFF] {
                     var changed = text
                     changed[place] = other
                     _ = variants(changed)

@@ -30,6 +30,20 @@ import Testing
         #expect(book.touch == [0, 0, 0, 0])
     }
 
+    @Test(arguments: [Int64(10), 1000]) func aLevelOffTheTickLeadsWhenItsTurnComes(tick: Int64) {
+        let book = TestBook(tick: tick)
+        for (price, quantity) in [(100 * tick, 1), (90 * tick + 3, 2), (90 * tick, 3), (80 * tick, 4)] {
+            book.set(.bid, price, Int64(quantity))
+            book.set(.ask, 200 * tick - price, Int64(quantity))
+        }
+        for (price, quantity) in [(100 * tick, 1), (90 * tick + 3, 2), (90 * tick, 3), (80 * tick, 4)] {
+            #expect(book.touch == [price, Int64(quantity), 200 * tick - price, Int64(quantity)])
+            #expect(book.set(.bid, price, 0) == 2 | 4)
+            #expect(book.set(.ask, 200 * tick - price, 0) == 2 | 4)
+        }
+        #expect(apus_book_empty(book.book, 0) && apus_book_empty(book.book, 1))
+    }
+
     @Test func crossedAndLockedBooksAreSeen() {
         let book = TestBook()
         book.set(.bid, 100, 1)
