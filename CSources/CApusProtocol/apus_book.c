@@ -110,8 +110,8 @@ static void settle(const apus_book* book, apus_book_side* side) {
         int64_t key = apus_far_best(&side->far, &quantity);
         int64_t price = far_key(side, key);
         // The window's best leads for certain from the tick above the far best on.
-        int64_t above = (int64_t)key_of(book, side, price) + 1;
-        if (price >= 0 && above > side->floor_key) side->floor_key = above;
+        int64_t at = (int64_t)key_of(book, side, price);
+        if (price >= 0 && at >= side->floor_key) side->floor_key = at < INT64_MAX ? at + 1 : at;
         if (window_empty(side) || key > far_key(side, side->best_price)) {
             side->far_leads = true;
             side->best_price = price;

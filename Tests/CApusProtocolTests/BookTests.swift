@@ -108,8 +108,8 @@ import Testing
         #expect(apus_book_memory(book.book) == book.arena.pointee.live)
     }
 
-    @Test func extremePricesAreKept() {
-        let book = TestBook(tick: 7)
+    @Test(arguments: [Int64(1), 7]) func extremePricesAreKept(tick: Int64) {
+        let book = TestBook(tick: tick)
         let prices: [Int64] = [.min, .min + 1, -7, -1, 0, 7, 1 << 62, .max - 1, .max]
         for (number, price) in prices.enumerated() {
             book.set(.bid, price, Int64(number) + 1)
