@@ -1,9 +1,25 @@
 #include "apus_counters.h"
 
+uint64_t apus_histogram_count(const apus_histogram* histogram) {
+    return apus_counter(&histogram->count);
+}
+
+uint64_t apus_histogram_maximum(const apus_histogram* histogram) {
+    return apus_counter(&histogram->maximum);
+}
+
+uint64_t apus_histogram_negative(const apus_histogram* histogram) {
+    return apus_counter(&histogram->negative);
+}
+
+uint64_t apus_histogram_negative_worst(const apus_histogram* histogram) {
+    return apus_counter(&histogram->negative_worst);
+}
+
 uint64_t apus_histogram_quantile(const apus_histogram* histogram, double fraction) {
-    uint64_t count = apus_counter(&histogram->count);
+    uint64_t count = apus_histogram_count(histogram);
     if (count == 0) return 0;
-    uint64_t maximum = apus_counter(&histogram->maximum);
+    uint64_t maximum = apus_histogram_maximum(histogram);
     double wanted = fraction * (double)count;
     uint64_t rank = wanted < 1 ? 1 : (uint64_t)wanted;
     if ((double)rank < wanted) rank++;

@@ -58,8 +58,9 @@ enum apus_hop {
 typedef struct apus_histogram {
     uint64_t count;
     uint64_t maximum;
-    uint64_t negative; // values below zero: clock skew, in no bucket
-    uint64_t reserved[5];
+    uint64_t negative;       // values below zero: clock skew, in no bucket
+    uint64_t negative_worst; // the furthest of them from zero, as a positive number of nanoseconds
+    uint64_t reserved[4];
     uint64_t buckets[APUS_HISTOGRAM_BUCKETS];
 } apus_histogram;
 
@@ -131,16 +132,37 @@ static inline void apus_histogram_record(apus_histogram* histogram, uint64_t val
     }
 }
 
-// Records a difference of two clocks: a negative one is counted as skew.
+// Counts a difference of two clocks that is below zero. The histogram's one writer only.
+static inline void apus_histogram_record_negative(apus_histogram* histogram, int64_t value) {
+    uint64_t distance = 0 - (uint64_t)value;
+    apus_count(&histogram->negative, 1);
+    if (distance > __atomic_load_n(&histogram->negative_worst, __ATOMIC_RELAXED)) {
+        __atomic_store_n(&histogram->negative_worst, distance, __ATOMIC_RELAXED);
+    }
+}
+
+// Records a difference of two clocks: a negative one is counted as skew. The histogram's one writer only.
 static inline void apus_histogram_record_signed(apus_histogram* histogram, int64_t value) {
-    if (value < 0) {
-        apus_count(&histogram->negative, 1);
+    if (__builtin_expect(value < 0, 0)) {
+        apus_histogram_record_negative(histogram, value);
         return;
     }
     apus_histogram_record(histogram, (uint64_t)value);
 }
 
-// The value below which `fraction` (0 to 1) of the recorded ones lie; 0 when nothing was recorded. Any thread.
+// How many values lie in the buckets; negative ones are not among them. Any thread.
+uint64_t apus_histogram_count(const apus_histogram* histogram);
+
+// The largest value that was recorded, exactly; 0 when nothing was. Any thread.
+uint64_t apus_histogram_maximum(const apus_histogram* histogram);
+
+// How many values were below zero, and how far the furthest of them lay from it (nanoseconds, positive). Any thread.
+uint64_t apus_histogram_negative(const apus_histogram* histogram);
+uint64_t apus_histogram_negative_worst(const apus_histogram* histogram);
+
+// The value at or below which `fraction` (0 to 1) of the recorded ones lie; 0 when nothing was recorded. It is the largest
+// value of its bucket and never above the maximum: exact below 2^7 ns, else at most 1.6 % (2^-6) too high and never too low.
+// Any thread.
 uint64_t apus_histogram_quantile(const apus_histogram* histogram, double fraction);
 
 #endif
