@@ -30,6 +30,8 @@ let package = Package(
             name: "CApusWire", dependencies: ["CApusProtocol", "CApusRing"], path: "CSources/CApusWire",
             cSettings: cSettings,
             linkerSettings: [.linkedLibrary("uv"), .linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+        .target(
+            name: "CApusFloor", dependencies: ["CApusRing"], path: "CSources/CApusFloor", cSettings: cSettings),
         .systemLibrary(
             name: "CZlib", path: "CSources/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
@@ -64,8 +66,8 @@ let package = Package(
         .target(
             name: "ApusCommand",
             dependencies: [
-                "Apus", "ApusEngine", "ApusLive", "ApusReplay", "ApusVenue", "ApusVenueServer", "CApusProtocol",
-                "CApusRing",
+                "Apus", "ApusEngine", "ApusLive", "ApusReplay", "ApusVenue", "ApusVenueServer", "CApusFloor",
+                "CApusProtocol", "CApusRing",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Yams", package: "Yams"),
             ]),
@@ -73,6 +75,7 @@ let package = Package(
             name: "apus", dependencies: ["ApusCommand", "ApusSamples"], linkerSettings: [.linkedLibrary("jemalloc")]),
 
         .testTarget(name: "CApusRingTests", dependencies: ["CApusRing"]),
+        .testTarget(name: "CApusFloorTests", dependencies: ["CApusFloor", "CApusRing"]),
         .testTarget(
             name: "CApusProtocolTests",
             dependencies: ["CApusProtocol", "CApusRing", .product(name: "Crypto", package: "swift-crypto")]),
@@ -96,7 +99,9 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ]),
-        .testTarget(name: "ApusCommandTests", dependencies: ["ApusCommand", "ApusLive", "ApusSamples", "CApusRing"]),
+        .testTarget(
+            name: "ApusCommandTests",
+            dependencies: ["ApusCommand", "ApusEngine", "ApusLive", "ApusSamples", "CApusRing"]),
         .testTarget(name: "TidyTests"),
         .target(
             name: "CStress", dependencies: ["CApusRing"], path: "Tests/Stress/CStress", cSettings: cSettings),

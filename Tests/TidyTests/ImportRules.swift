@@ -11,8 +11,7 @@ enum ImportRules {
         "Sources/ApusVenueServer": ["ApusVenue"],
         "Sources/ApusCommand": [
             "Apus", "ApusEngine", "ApusLive", "ApusReplay", "ApusSamples", "ApusVenue", "ApusVenueServer",
-            "CApusProtocol",
-            "CApusRing", "CApusWire",
+            "CApusFloor", "CApusProtocol", "CApusRing", "CApusWire",
         ],
         "Sources/apus": ["ApusCommand", "ApusSamples"],
     ]
@@ -33,6 +32,7 @@ enum ImportRules {
         "CSources/CApusRing": ["CSources/CApusRing"],
         "CSources/CApusProtocol": ["CSources/CApusRing", "CSources/CApusProtocol"],
         "CSources/CApusWire": ["CSources/CApusRing", "CSources/CApusProtocol", "CSources/CApusWire"],
+        "CSources/CApusFloor": ["CSources/CApusRing", "CSources/CApusFloor"],
     ]
 
     /// Headers of the system that only the named targets may include.
@@ -40,10 +40,11 @@ enum ImportRules {
         ("uv.h", ["CSources/CApusWire"]), ("openssl/ssl.h", ["CSources/CApusWire"]),
         ("openssl/bio.h", ["CSources/CApusWire"]), ("openssl/x509", ["CSources/CApusWire"]),
         ("openssl/", ["CSources/CApusProtocol", "CSources/CApusWire"]),
-        ("unistd.h", ["CSources/CApusRing", "CSources/CApusWire"]),
-        ("fcntl.h", ["CSources/CApusRing", "CSources/CApusWire"]),
-        ("sys/socket.h", ["CSources/CApusWire"]), ("netinet/", ["CSources/CApusWire"]),
-        ("pthread.h", ["CSources/CApusRing", "CSources/CApusWire"]),
+        ("unistd.h", ["CSources/CApusFloor", "CSources/CApusRing", "CSources/CApusWire"]),
+        ("fcntl.h", ["CSources/CApusFloor", "CSources/CApusRing", "CSources/CApusWire"]),
+        ("sys/socket.h", ["CSources/CApusFloor", "CSources/CApusWire"]),
+        ("netinet/", ["CSources/CApusFloor", "CSources/CApusWire"]),
+        ("pthread.h", ["CSources/CApusFloor", "CSources/CApusRing", "CSources/CApusWire"]),
         ("time.h", ["CSources/CApusRing", "CSources/CApusWire"]),
         ("sys/mman.h", ["CSources/CApusRing", "CSources/CApusWire"]),
     ]
