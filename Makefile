@@ -1,15 +1,19 @@
 # make run [ARGS="--seconds 20 --json"]   build a release and run apus
 # make test                               build and run every test
+# make bench [ARGS="--only book-l2 --json"] measure everything beside its peers and floors (docs/PERFORMANCE.md)
 # make lint, make format                  check or mend the formatting
 # Nothing but the program itself writes to standard output in `make run`.
 
 SWIFT ?= swift
 CLANG_FORMAT ?= clang-format
 PACKAGES := libuv1-dev libssl-dev libjemalloc-dev zlib1g-dev pkg-config
-SWIFT_FOLDERS := Sources Tests Package.swift
-C_FILES = $(shell find CSources Tests -name '*.[ch]' -not -path '*/.build/*')
+BENCH_PACKAGES := gcc g++ util-linux libsimdjson-dev libabsl-dev python3-venv libwebsockets-dev libboost-dev
+SHARED ?= $(or $(APUS_SHARED),../shared)
+PEERS := Benchmarks/.build/peers
+SWIFT_FOLDERS := Sources Tests Benchmarks/Sources Package.swift Benchmarks/Package.swift
+C_FILES = $(shell find CSources Tests Benchmarks/Sources Benchmarks/Peers -name '*.[ch]' -not -path '*/.build/*')
 
-.PHONY: run test build deps lint format
+.PHONY: run test build deps bench peers lint format
 
 run: build
 	@exec "$$($(SWIFT) build -c release --show-bin-path 2>/dev/null)/apus" run $(ARGS)
@@ -20,6 +24,18 @@ build: deps
 test: deps
 	@$(SWIFT) build --build-tests 1>&2
 	@$(SWIFT) test --skip-build
+
+bench: build peers
+	@$(SWIFT) build --package-path Benchmarks -c release 1>&2
+	@exec Benchmarks/.build/release/apus-bench --shared $(SHARED) --peers $(PEERS) $(ARGS)
+
+# What Apus is measured beside: programs of this repository, and those of the shared folder where it is there.
+peers: PACKAGES += $(BENCH_PACKAGES)
+peers: deps
+	@mkdir -p $(PEERS)
+	@$(MAKE) --silent -C Benchmarks/Peers OUT=$(abspath $(PEERS)) 1>&2
+	@if [ -d $(SHARED)/peers ]; then $(MAKE) --silent -C $(SHARED)/peers OUT=$(abspath $(PEERS)) 1>&2; \
+	else echo "$(SHARED)/peers is not there: rows that need it will say so" >&2; fi
 
 # Installs what is missing as root or by sudo without a password; otherwise says what to install and stops.
 deps:

@@ -1,0 +1,4 @@
+extension Registry {
+    /// Over sockets.
+    static var network: [any Benchmark] { [] }
+}

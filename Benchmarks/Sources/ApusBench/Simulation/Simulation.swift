@@ -1,0 +1,4 @@
+extension Registry {
+    /// Decision loop and simulated time.
+    static var simulation: [any Benchmark] { [] }
+}
