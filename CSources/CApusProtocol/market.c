@@ -153,6 +153,7 @@ int apus_market_apply(apus_market* market, apus_market_book* book, const apus_le
 }
 
 void apus_market_publish(apus_market* market, apus_market_book* book, uint8_t flags) {
+    apus_probe_applied(&book->instrument, &book->update_id);
     if (book->state != APUS_STATE_LIVE) return;
     apus_touch touch = apus_book_best(&book->book);
     if (touch.bid_quantity == 0) flags |= APUS_BOOK_NO_BID;

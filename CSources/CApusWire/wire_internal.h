@@ -12,6 +12,7 @@
 #define APUS_WIRE_INTERNAL_H
 
 #include "apus_allocations.h"
+#include "apus_probes.h"
 #include "apus_wire.h"
 
 #include <netinet/in.h>

@@ -29,6 +29,7 @@ extension DecisionAgent {
     private func dispatch(_ event: apus_event, _ number: UInt64) {
         advance(event.publish_ns)
         let start = beginDecision()
+        apus_probe_decide(event.instrument, number, event.publish_ns, start)
         if start != 0 {
             apus_histogram_record_signed(
                 apus_counters_hop(counters, APUS_HOP_PUBLISH_DECIDE.rawValue),
