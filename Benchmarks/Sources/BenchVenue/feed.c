@@ -60,10 +60,6 @@ const market* feed_market(void) {
     return feed.flood ? &opening : &present;
 }
 
-static uint64_t realtime_ms(void) {
-    return apus_clock_realtime() / 1000000;
-}
-
 // MARK: what is sent
 
 static void make_peer_frame(uint8_t* frame) {

@@ -16,15 +16,21 @@
 #define SHORTEST_QUANTITY 5u
 #define DELETIONS_MAX 2u
 
+__extension__ typedef unsigned __int128 uint128;
+
+// splitmix64 (Steele, Lea, Flood, 2014); from 0 to bound - 1.
 static uint64_t below(market* market, uint64_t bound) {
-    return apus_random_below(&market->random, bound);
+    uint64_t z = market->random += 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return (uint64_t)(((uint128)(z ^ (z >> 31)) * bound) >> 64);
 }
 
 // MARK: the book
 
 void market_begin(market* market, uint64_t seed, uint32_t levels) {
     memset(market, 0, sizeof *market);
-    apus_random_seed(&market->random, seed);
+    market->random = seed;
     market->update_id = MARKET_FIRST_UPDATE;
     market->best_bid = CENTRE;
     market->best_ask = CENTRE + 1;

@@ -3,26 +3,24 @@
 // The time of arrival is the first thing that is noted, the answer the second; the signature is checked when all is sent.
 #include "venue.h"
 
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <stdio.h>
 #include <string.h>
 
 #define FIELD_BYTES 128u
 #define EVENT_BYTES 1024u
 
-static apus_hmac_key secret;
+static const char* secret;
 static connection* user;
 static uint64_t orders;
 
 void orders_init(const char* text) {
-    apus_hmac_prepare(&secret, text, strlen(text));
+    secret = text;
 }
 
 void orders_user(connection* connection) {
     user = connection;
-}
-
-static uint64_t realtime_ms(void) {
-    return apus_clock_realtime() / 1000000;
 }
 
 // Copies the text value of a member, which the engine writes without escapes. Returns false when it is not there.
@@ -67,15 +65,21 @@ static size_t write_query(const char* parameters, char* query, size_t bytes) {
     return length;
 }
 
+static void sign(const char* query, size_t length, char text[65]) {
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    if (!HMAC(EVP_sha256(), secret, (int)strlen(secret), (const unsigned char*)query, length, digest, NULL))
+        fail("libcrypto has no HMAC");
+    for (size_t i = 0; i < 32; i++)
+        snprintf(text + 2 * i, 3, "%02x", digest[i]);
+}
+
 static void check_signature(const char* text) {
     char claimed[FIELD_BYTES];
     char query[1024];
-    char ours[65] = "";
-    uint8_t digest[32];
+    char ours[65];
     const char* parameters = strstr(text, "\"params\":{");
     size_t length = parameters ? write_query(parameters + 10, query, sizeof query) : 0;
-    apus_hmac_sign(&secret, query, length, digest);
-    apus_hex32(digest, ours);
+    sign(query, length, ours);
     bool good = length > 0 && member(text, "signature", claimed) && strcmp(claimed, ours) == 0;
     if (good)
         record_head()->signatures_good++;

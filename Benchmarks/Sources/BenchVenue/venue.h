@@ -19,17 +19,15 @@
 //   /ws-fapi..., /private/ws/KEY     order entry and the account's events
 //   /echo/market/N/RATE, /echo/orders  the same bytes as a stream and as order entry, for echo_client.c
 //   /fapi/v1/depth, /fapi/v1/exchangeInfo  REST
+// It shares no code with the engine: what both compute (signatures, the upgrade's answer, the book's fingerprint) is computed twice.
 #ifndef BENCH_VENUE_H
 #define BENCH_VENUE_H
-
-#include "apus_clock.h"
-#include "apus_hmac.h"
-#include "apus_random.h"
 
 #include <openssl/ssl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #define RECEIVE_BYTES 65536u
 #define CONNECTIONS 32u
@@ -114,7 +112,7 @@ typedef struct market {
     uint32_t best_bid;
     uint32_t best_ask;
     uint64_t update_id; // of the newest message
-    apus_random random;
+    uint64_t random;
 } market;
 
 // A level as the engine sees it: units of 10^-2 and 10^-3.
@@ -205,9 +203,20 @@ int echo_client(int count, char** arguments);
 
 // MARK: main.c
 
-static inline uint64_t now_ns(void) {
-    return apus_clock_monotonic();
+static inline uint64_t read_clock(clockid_t clock) {
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
+
+static inline uint64_t now_ns(void) {
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+static inline uint64_t realtime_ms(void) {
+    return read_clock(CLOCK_REALTIME) / 1000000;
+}
+
 void pin_to(int cpu);
 __attribute__((noreturn, format(printf, 1, 2))) void fail(const char* format, ...);
 

@@ -1,7 +1,7 @@
 #include "venue.h"
 
-#include "apus_http.h"
-
+#include <openssl/evp.h>
+#include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,10 +43,6 @@ void begin_close(connection* c) {
     if (!send_frame(c, OPCODE_CLOSE, "\x03\xe8", 2)) return;
     c->closing = true;
     c->close_by_ns = now_ns() + CLOSE_PATIENCE_NS;
-}
-
-static uint64_t realtime_ms(void) {
-    return apus_clock_realtime() / 1000000;
 }
 
 // MARK: REST
@@ -119,17 +115,24 @@ static void take_role(connection* c, const char* path) {
     }
 }
 
+// RFC 6455, section 4.2.2: what the key becomes in the answer.
+static void accept_key(const char* key, size_t length, char answer[29]) {
+    char text[128];
+    unsigned char digest[SHA_DIGEST_LENGTH];
+    int size = snprintf(text, sizeof text, "%.*s258EAFA5-E914-47DA-95CA-C5AB0DC85B11", (int)length, key);
+    SHA1((const unsigned char*)text, (size_t)size, digest);
+    EVP_EncodeBlock((unsigned char*)answer, digest, sizeof digest);
+}
+
 static void upgrade(connection* c, const char* path, const char* key) {
-    apus_http_upgrade upgrade = {0};
+    char accepted[29];
     char answer[256];
     size_t length = strcspn(key, "\r\n");
-    if (length >= sizeof upgrade.key) length = sizeof upgrade.key - 1;
-    memcpy(upgrade.key, key, length);
-    if (apus_http_upgrade_accept(&upgrade) != 0) fail("libcrypto has no SHA-1");
+    accept_key(key, length < 64 ? length : 64, accepted);
     int size = snprintf(answer, sizeof answer,
                         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                         "Sec-WebSocket-Accept: %s\r\n\r\n",
-                        upgrade.accept);
+                        accepted);
     if (connection_write(c, answer, (size_t)size)) take_role(c, path);
 }
 
