@@ -89,8 +89,47 @@ static void write_board(apus_market* market, apus_market_book* book, uint64_t ev
     bool full_asks = board->depth > 0 && header.asks == board->depth;
     book->board_worst[APUS_SIDE_BID] = full_bids ? market->bids[header.bids - 1].price : INT64_MIN;
     book->board_worst[APUS_SIDE_ASK] = full_asks ? market->asks[header.asks - 1].price : INT64_MAX;
-    book->board_dirty = false;
+    book->board_dirty = book->board_pending = false;
     apus_board_write(board, book->instrument, &header, market->bids, market->asks);
+}
+
+// MARK: the board on demand
+
+static void complete_entry(void* writer, uint32_t instrument) {
+    apus_market* market = writer;
+    apus_market_book* book = apus_market_at(market, (uint16_t)instrument);
+    if (book != NULL && book->board_pending) write_board(market, book, book->event_number, book->board_ns);
+}
+
+// Which levels the entry would have is counted only where the answer depends on it.
+static int64_t shown_quantity(void* writer, uint32_t instrument, uint32_t side, int64_t price, int64_t most) {
+    const apus_market* market = writer;
+    const apus_market_book* book = apus_market_at(market, (uint16_t)instrument);
+    if (book == NULL) return most;
+    int64_t quantity = apus_book_quantity(&book->book, side, price);
+    if (quantity >= most) return most;
+    uint32_t depth = market->out->board.depth;
+    bool deeper = apus_book_rank(&book->book, side, price, depth) >= depth;
+    return deeper && apus_book_level_count(&book->book, side) > depth ? -1 : quantity;
+}
+
+int apus_market_defer_board(apus_market* market, apus_board* board) {
+    size_t bytes = market->instruments->capacity * sizeof *market->watches;
+    market->watches = apus_arena_alloc(market->arena, bytes);
+    if (market->watches == NULL) return -ENOMEM;
+    memset(market->watches, 0, bytes);
+    board->complete = complete_entry;
+    board->shown = shown_quantity;
+    board->watches = market->watches;
+    board->writer = market;
+    return 0;
+}
+
+static uint64_t watched(uint64_t prices, const apus_level* levels, uint32_t count) {
+    uint64_t touched = 0;
+    for (uint32_t i = 0; i < count; i++)
+        touched |= prices & apus_board_watch_bit(levels[i].price);
+    return touched;
 }
 
 void apus_market_state(apus_market* market, apus_market_book* book, uint8_t state, uint8_t reason) {
@@ -140,26 +179,31 @@ static bool visible(const apus_market_book* book, uint32_t side, const apus_leve
 
 int apus_market_apply(apus_market* market, apus_market_book* book, const apus_level* bids, uint32_t bid_count,
                       const apus_level* asks, uint32_t ask_count) {
-    if (!book->board_dirty) {
+    if (market->watches != NULL) {
+        apus_board_watch* watch = &market->watches[book->instrument];
+        if (watch->prices[APUS_SIDE_BID] | watch->prices[APUS_SIDE_ASK]) {
+            watch->touched |= watched(watch->prices[APUS_SIDE_BID], bids, bid_count)
+                              | watched(watch->prices[APUS_SIDE_ASK], asks, ask_count);
+        }
+    } else if (!book->board_dirty) {
         book->board_dirty =
             visible(book, APUS_SIDE_BID, bids, bid_count) || visible(book, APUS_SIDE_ASK, asks, ask_count);
     }
-    int result = apus_book_apply(&book->book, APUS_SIDE_BID, bids, bid_count);
-    if (result >= 0) result = apus_book_apply(&book->book, APUS_SIDE_ASK, asks, ask_count);
+    int result = bid_count > 0 ? apus_book_apply(&book->book, APUS_SIDE_BID, bids, bid_count) : 0;
+    if (result >= 0 && ask_count > 0) result = apus_book_apply(&book->book, APUS_SIDE_ASK, asks, ask_count);
     if (result >= 0) return 0;
     apus_market_clear(market, book);
     apus_market_state(market, book, APUS_STATE_STALE, APUS_BOOK_REASON_ARENA);
     return result;
 }
 
-void apus_market_publish(apus_market* market, apus_market_book* book, uint8_t flags) {
-    apus_probe_applied(&book->instrument, &book->update_id);
-    if (book->state != APUS_STATE_LIVE) return;
+static apus_event touch_event(const apus_market_book* book, uint8_t flags) {
     apus_touch touch = apus_book_best(&book->book);
     if (touch.bid_quantity == 0) flags |= APUS_BOOK_NO_BID;
     if (touch.ask_quantity == 0) flags |= APUS_BOOK_NO_ASK;
-    if (apus_book_crossed(&book->book)) flags |= APUS_BOOK_CROSSED;
-    apus_event event = {
+    if (touch.bid_price >= touch.ask_price && touch.bid_quantity != 0 && touch.ask_quantity != 0)
+        flags |= APUS_BOOK_CROSSED;
+    return (apus_event){
         .instrument = book->instrument,
         .kind = APUS_EVENT_BOOK,
         .flags = flags,
@@ -169,6 +213,28 @@ void apus_market_publish(apus_market* market, apus_market_book* book, uint8_t fl
         .ask_price = touch.ask_price,
         .ask_quantity = touch.ask_quantity,
     };
+}
+
+// In simulated time, where the board is written when somebody asks.
+static void publish_deferred(apus_market* market, apus_market_book* book, uint8_t flags) {
+    apus_publisher* out = market->out;
+    apus_event event = touch_event(book, flags);
+    if (flags & APUS_BOOK_SNAPSHOT) market->watches[book->instrument].touched = 1;
+    book->board_pending = true;
+    book->board_ns = out->receive_ns;
+    book->event_number = apus_publisher_emit_at(out, &event, out->receive_ns);
+    apus_publisher_count(out, APUS_COUNT_EVENTS, 1);
+    apus_publisher_hops(out, out->receive_ns);
+}
+
+void apus_market_publish(apus_market* market, apus_market_book* book, uint8_t flags) {
+    apus_probe_applied(&book->instrument, &book->update_id);
+    if (book->state != APUS_STATE_LIVE) return;
+    if (market->watches != NULL) {
+        publish_deferred(market, book, flags);
+        return;
+    }
+    apus_event event = touch_event(book, flags);
     // The board first: who has read this event finds its book there, or a newer one.
     uint64_t number = market->out->feed.next;
     if (book->board_dirty) write_board(market, book, number, market->out->receive_ns);

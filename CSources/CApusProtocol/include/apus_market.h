@@ -38,12 +38,14 @@ typedef struct apus_market_book {
     uint64_t hash_equal; // of hash_compared
     uint64_t hash_compared;
     int64_t board_worst[2]; // the last bid and the last ask on the board
+    uint64_t board_ns;      // deferred: publish time of that event
     uint32_t tickers_count; // ever remembered
     uint32_t tops_count;
     uint16_t instrument;
-    uint8_t state;    // apus_book_state
-    uint8_t reason;   // apus_state_reason
-    bool board_dirty; // something changed at or above the board's last level
+    uint8_t state;      // apus_book_state
+    uint8_t reason;     // apus_state_reason
+    bool board_dirty;   // something changed at or above the board's last level
+    bool board_pending; // deferred: an event has announced what the board does not have yet
     bool was_live;
     apus_touch_mark* tickers; // APUS_MARKET_TICKERS, made at the first ticker
     apus_touch_mark* tops;
@@ -57,12 +59,18 @@ typedef struct apus_market {
     apus_market_book** books; // by instrument; NULL: never opened
     apus_level* bids;         // room for the board's depth
     apus_level* asks;
-    const char* venue; // for the directory, at most 15 characters
+    const char* venue;         // for the directory, at most 15 characters
+    apus_board_watch* watches; // by instrument, where the board is deferred; else NULL
 } apus_market;
 
 // Takes its tables from the arena. Returns 0, -ENOMEM, or -EINVAL when the table has more instruments than the board.
 int apus_market_init(apus_market* market, apus_publisher* out, apus_arena* arena, apus_instrument_table* instruments,
                      const char* venue);
+
+// For simulated time, where one thread publishes and reads: from now on a live book's entry of the board is written when it is read
+// through `board`, the readers' description of it. Every change of a live book must be published in the call that makes it, as
+// Binance's are; a Polymarket batch is held back. Needs a publisher without a clock. Returns 0, or -ENOMEM when the arena is full.
+int apus_market_defer_board(apus_market* market, apus_board* board);
 
 // The instrument's book, or NULL when it was never opened.
 static inline apus_market_book* apus_market_at(const apus_market* market, uint16_t instrument) {

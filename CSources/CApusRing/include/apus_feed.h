@@ -95,6 +95,11 @@ static inline enum apus_feed_result apus_feed_read(apus_feed_reader* reader, apu
     return apus_feed_lapped(reader);
 }
 
+// Whether there is something to read.
+static inline bool apus_feed_waiting(const apus_feed_reader* reader) {
+    return __atomic_load_n(reader->published, __ATOMIC_ACQUIRE) > reader->next;
+}
+
 // True while the slot at the reader's place holds a half-written event: with a dead writer it will stay so.
 static inline bool apus_feed_torn(const apus_feed_reader* reader) {
     const apus_feed_slot* slot = &reader->slots[reader->next & reader->mask];

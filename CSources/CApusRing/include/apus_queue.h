@@ -74,6 +74,11 @@ static inline bool apus_queue_pop(apus_queue* queue, void* element) {
     return true;
 }
 
+// Consumer only: whether there is an element to take.
+static inline bool apus_queue_waiting(const apus_queue* queue) {
+    return __atomic_load_n(&queue->head, __ATOMIC_ACQUIRE) != queue->tail;
+}
+
 static inline int apus_order_push(apus_queue* queue, const apus_order* order) {
     return apus_queue_push(queue, order);
 }
