@@ -72,13 +72,17 @@ struct TickToOrder: Benchmark {
         let engine = try LiveEngine(
             configuration(session, venue, carrier), Self.metadata(), strategy: Answerer.description, parameters: [:])
         try engine.start()
-        defer { _ = engine.stop() }
-        let end = bench_now() + 30_000_000_000
-        while record.feeds == feeds || record.arrived < Self.ticks {
+        let end = bench_now() + 20_000_000_000
+        while record.feeds == feeds || record.arrived < Self.ticks, engine.isRunning, bench_now() < end {
             usleep(1000)
-            guard engine.isRunning, bench_now() < end else {
-                throw BenchmarkError("\(record.arrived) orders arrived for \(record.sent) of \(Self.ticks) messages")
-            }
+        }
+        let arrived = record.arrived, summary = engine.stop()
+        guard arrived == Self.ticks else {
+            throw BenchmarkError(
+                """
+                \(arrived) orders arrived for \(record.sent) of \(Self.ticks) messages: \(summary.events) events, \
+                \(summary.orders) orders placed, \(summary.rejections) rejected, refused \(summary.blocked)
+                """)
         }
         return try delays(record, signed: true)
     }

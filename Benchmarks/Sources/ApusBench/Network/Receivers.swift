@@ -74,9 +74,15 @@ struct Receiver {
 /// where that is allowed. Children inherit it.
 func withPriority<Result>(_ body: () throws -> Result) throws -> Result {
     let before = getpriority(priorityOfProcess, 0)
-    _ = setpriority(priorityOfProcess, 0, -20)
-    defer { _ = setpriority(priorityOfProcess, 0, before) }
+    setPriority(-20)
+    defer { setPriority(before) }
     return try body()
+}
+
+// Of the process among those of its session, and of the session among all.
+private func setPriority(_ nice: Int32) {
+    _ = setpriority(priorityOfProcess, 0, nice)
+    try? "\(nice)".write(toFile: "/proc/self/autogroup", atomically: false, encoding: .utf8)
 }
 
 private let priorityOfProcess = __priority_which_t(PRIO_PROCESS.rawValue)

@@ -99,7 +99,9 @@ private final class RunningEngine {
             """
         try text.write(toFile: configuration, atomically: true, encoding: .utf8)
         begin = bench_now()
-        process = try Program(session.apus).start(["run", "--config", configuration, "--plain", "--quiet"])
+        // Its summary is read by nobody.
+        process = try Program(session.apus).start(
+            ["run", "--config", configuration, "--plain", "--quiet"], output: Pipe())
     }
 
     deinit { stop() }
