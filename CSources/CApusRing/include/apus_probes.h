@@ -110,10 +110,10 @@ APUS_PROBE_INLINE void apus_probe_answered(const apus_report* report) {
 // The event `number` has been read and its decision begins. start_ns is 0 in simulated time.
 APUS_PROBE_INLINE void apus_probe_decide(uint16_t instrument, uint64_t number, uint64_t publish_ns, uint64_t start_ns) {
     (void)instrument, (void)number, (void)publish_ns, (void)start_ns;
-    APUS_PROBE(decide, 2@%w0 8@%1 8@%2 8@%3, "r"(instrument), "r"(number), "r"(publish_ns), "r"(start_ns));
+    APUS_PROBE(decide, 2@%w0 8@%1 8@%2 8@%3, "r"(instrument), "r"(number), "r"(publish_ns), "nr"(start_ns));
 }
 
-// A request that the risk gate has approved is in the order ring. action is of apus_order_action.
+// A request that the risk gate has approved lies in the order ring. action is of apus_order_action.
 APUS_PROBE_INLINE void apus_probe_ordered(const apus_order* order) {
     (void)order;
     APUS_PROBE(ordered, 8@%0 8@%1 2@%2 1@%3 8@%4, "m"(order->client_id), "m"(order->target_id), "m"(order->instrument),

@@ -23,11 +23,7 @@ package struct OrderProducer {
 
     /// False when the ring is full: nothing was pushed.
     package func push(_ approved: consuming ApprovedOrder) -> Bool {
-        withUnsafePointer(to: approved.order) { order in
-            guard apus_order_push(queue, order) == 0 else { return false }
-            apus_probe_ordered(order)
-            return true
-        }
+        withUnsafePointer(to: approved.order) { apus_order_push(queue, $0) == 0 }
     }
 }
 
