@@ -93,6 +93,31 @@ static void write_board(apus_market* market, apus_market_book* book, uint64_t ev
     apus_board_write(board, book->instrument, &header, market->bids, market->asks);
 }
 
+// MARK: the board once a turn
+
+int apus_market_batch_board(apus_market* market) {
+    market->behind = apus_arena_alloc(market->arena, market->instruments->capacity * sizeof *market->behind);
+    return market->behind == NULL ? -ENOMEM : 0;
+}
+
+void apus_market_write_behind(apus_market* market) {
+    for (uint32_t i = 0; i < market->behind_count; i++) {
+        apus_market_book* book = market->books[market->behind[i]];
+        // A change of state has written it in between.
+        if (book->board_pending) write_board(market, book, book->event_number, book->board_ns);
+    }
+    market->behind_count = 0;
+}
+
+static void note_behind(apus_market* market, apus_market_book* book) {
+    book->board_ns = market->out->receive_ns;
+    if (book->board_pending) return;
+    // Full only after changes of state in the same turn: then what is listed is written now.
+    if (market->behind_count == market->instruments->capacity) apus_market_write_behind(market);
+    book->board_pending = true;
+    market->behind[market->behind_count++] = book->instrument;
+}
+
 // MARK: the board on demand
 
 static void complete_entry(void* writer, uint32_t instrument) {
@@ -237,7 +262,12 @@ void apus_market_publish(apus_market* market, apus_market_book* book, uint8_t fl
     apus_event event = touch_event(book, flags);
     // The board first: who has read this event finds its book there, or a newer one.
     uint64_t number = market->out->feed.next;
-    if (book->board_dirty) write_board(market, book, number, market->out->receive_ns);
+    if (book->board_dirty) {
+        if (market->behind != NULL)
+            note_behind(market, book);
+        else
+            write_board(market, book, number, market->out->receive_ns);
+    }
     book->event_number = apus_publisher_emit(market->out, &event);
     apus_publisher_count(market->out, APUS_COUNT_EVENTS, 1);
     apus_publisher_hops(market->out, event.publish_ns);

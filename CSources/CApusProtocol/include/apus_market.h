@@ -38,14 +38,14 @@ typedef struct apus_market_book {
     uint64_t hash_equal; // of hash_compared
     uint64_t hash_compared;
     int64_t board_worst[2]; // the last bid and the last ask on the board
-    uint64_t board_ns;      // deferred: publish time of that event
+    uint64_t board_ns;      // then: publish time of that event
     uint32_t tickers_count; // ever remembered
     uint32_t tops_count;
     uint16_t instrument;
     uint8_t state;      // apus_book_state
     uint8_t reason;     // apus_state_reason
     bool board_dirty;   // something changed at or above the board's last level
-    bool board_pending; // deferred: an event has announced what the board does not have yet
+    bool board_pending; // deferred, batched: an event has announced what the board does not have yet
     bool was_live;
     apus_touch_mark* tickers; // APUS_MARKET_TICKERS, made at the first ticker
     apus_touch_mark* tops;
@@ -61,6 +61,8 @@ typedef struct apus_market {
     apus_level* asks;
     const char* venue;         // for the directory, at most 15 characters
     apus_board_watch* watches; // by instrument, where the board is deferred; else NULL
+    uint16_t* behind;          // where the board is written once a turn: instruments whose entry is behind; else NULL
+    uint32_t behind_count;
 } apus_market;
 
 // Takes its tables from the arena. Returns 0, -ENOMEM, or -EINVAL when the table has more instruments than the board.
@@ -71,6 +73,15 @@ int apus_market_init(apus_market* market, apus_publisher* out, apus_arena* arena
 // through `board`, the readers' description of it. Every change of a live book must be published in the call that makes it, as
 // Binance's are; a Polymarket batch is held back. Needs a publisher without a clock. Returns 0, or -ENOMEM when the arena is full.
 int apus_market_defer_board(apus_market* market, apus_board* board);
+
+// For an engine whose one thread publishes and reads in turns: an entry of the board is written once for all the messages of a
+// turn, before anybody in this thread reads it. Another process may find it that much behind the newest event it has read.
+// Returns 0, or -ENOMEM when the arena is full.
+int apus_market_batch_board(apus_market* market);
+
+// The end of a turn's messages: writes the entries that are behind. A session calls it; without apus_market_batch_board it does
+// nothing.
+void apus_market_write_behind(apus_market* market);
 
 // The instrument's book, or NULL when it was never opened.
 static inline apus_market_book* apus_market_at(const apus_market* market, uint16_t instrument) {
