@@ -32,6 +32,7 @@ static uint32_t read_plain(apus_wire* wire, connection* c, transport* t) {
     uint8_t* at;
     size_t space = apus_channel_space(channel, &at);
     if (space == 0) return 0;
+    if (space > PLAIN_BYTES) space = PLAIN_BYTES;
     reading r = wire_receive(t, at, space);
     if (r.count > 0) {
         uint64_t now = wire_now(wire);
