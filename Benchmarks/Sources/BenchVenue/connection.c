@@ -91,12 +91,14 @@ long connection_read(connection* c) {
     return gone(c);
 }
 
+static long write_socket(connection* c, const void* bytes, size_t size) {
+    ssize_t count = send(c->fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (count > 0) return count;
+    return count < 0 && would_block() ? 0 : gone(c);
+}
+
 long connection_write_some(connection* c, const void* bytes, size_t size) {
-    if (!c->ssl) {
-        ssize_t count = send(c->fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (count > 0) return count;
-        return count < 0 && would_block() ? 0 : gone(c);
-    }
+    if (!c->ssl) return write_socket(c, bytes, size);
     int count = SSL_write(c->ssl, bytes, size < INT_MAX ? (int)size : INT_MAX);
     c->blocked = count <= 0;
     if (count > 0) return count;
@@ -121,6 +123,36 @@ bool connection_write(connection* c, const void* bytes, size_t size) {
         }
     }
     return true;
+}
+
+// MARK: sealing
+
+void sealing_begin(connection* c) {
+    BIO* memory = BIO_new(BIO_s_mem());
+    if (!memory) fail("no memory for TLS records");
+    SSL_set0_wbio(c->ssl, memory);
+    c->blocked = true;
+}
+
+void sealing_add(connection* c, const void* bytes, size_t size) {
+    if (SSL_write(c->ssl, bytes, (int)size) != (int)size) fail("OpenSSL did not encrypt a record");
+}
+
+const uint8_t* sealing_done(connection* c, size_t* size) {
+    char* bytes;
+    *size = (size_t)BIO_get_mem_data(SSL_get_wbio(c->ssl), &bytes);
+    return (const uint8_t*)bytes;
+}
+
+long connection_write_sealed(connection* c, const void* bytes, size_t size) {
+    return write_socket(c, bytes, size);
+}
+
+void sealing_end(connection* c) {
+    BIO* socket = BIO_new_socket(c->fd, BIO_NOCLOSE);
+    if (!socket) fail("no memory for a TLS connection");
+    SSL_set0_wbio(c->ssl, socket);
+    c->blocked = false;
 }
 
 void connection_close(connection* c) {

@@ -4,7 +4,7 @@
 //          └ stream: subscribed ─ snapshot asked for ─ 100 ms later ──────────▶   ▲
 //                              └ a live stream ─ at once ──────────────────────────┘
 //
-// A flood is written to memory beforehand: sending is send() or SSL_write() and nothing else. At a pace the next message is made
+// A flood is written to memory beforehand, and encrypted there: sending is send() and nothing else. At a pace the next message is made
 // while the time to its sending passes; its time is taken right before it is handed over.
 #include "venue.h"
 
@@ -41,7 +41,9 @@ static struct {
     uint8_t* bytes;
     uint64_t held; // frames in `bytes`
     enum feed_kind held_kind;
-    uint64_t offset; // of the next byte to send, from the first frame on
+    uint64_t offset;       // of the next byte to send, from the first frame on
+    const uint8_t* sealed; // over TLS: the whole flood as records, in the connection's memory; else NULL
+    size_t sealed_bytes;
 } feed;
 
 static const options* config;
@@ -132,6 +134,7 @@ void feed_open(connection* c, enum feed_kind kind, const char* path) {
     feed.kind = kind;
     feed.state = OPENED;
     feed.sent = feed.offset = 0;
+    feed.sealed = NULL;
     feed.prepared = false;
     read_path(path);
     if (feed.flood && kind == FEED_PEER) prepare_peer_flood();
@@ -164,12 +167,6 @@ void feed_closed(const connection* c) {
 
 // MARK: sending
 
-static void start(uint64_t now) {
-    feed.state = RUNNING;
-    feed.next_ns = now + feed.pause_ns;
-    record_begin();
-}
-
 static void finish(void) {
     record_head()->last_ns = now_ns();
     feed.state = IDLE;
@@ -189,16 +186,40 @@ static void wait_until(uint64_t time_ns) {
     }
 }
 
-static void flood_some(void) {
-    if (feed.offset == 0) record_sent(0, now_ns());
-    uint64_t left = feed.count * FRAME_BYTES - feed.offset;
-    uint64_t at = feed.offset % (feed.held * FRAME_BYTES);
-    uint64_t size = feed.held * FRAME_BYTES - at;
-    // Records begin and end with a frame.
-    uint64_t limit = feed.to->ssl ? RECORD_FRAMES * FRAME_BYTES : PLAIN_BYTES;
+// The next bytes of the flood, at most `limit`. Returns how many.
+static size_t next_bytes(const uint8_t** at, size_t limit) {
+    if (feed.sealed) {
+        *at = feed.sealed + feed.offset;
+        size_t left = feed.sealed_bytes - feed.offset;
+        return left < limit ? left : limit;
+    }
+    size_t around = feed.offset % (feed.held * FRAME_BYTES);
+    size_t size = feed.held * FRAME_BYTES - around;
+    size_t left = feed.count * FRAME_BYTES - feed.offset;
+    *at = feed.bytes + around;
     if (size > limit) size = limit;
-    if (size > left) size = left;
-    long count = connection_write_some(feed.to, feed.bytes + at, size);
+    return size < left ? size : left;
+}
+
+// Encrypts the whole flood, in records of whole frames.
+static void seal(void) {
+    connection* c = feed.to;
+    const uint8_t* at;
+    sealing_begin(c);
+    while (feed.offset < feed.count * FRAME_BYTES) {
+        size_t size = next_bytes(&at, RECORD_FRAMES * FRAME_BYTES);
+        sealing_add(c, at, size);
+        feed.offset += size;
+    }
+    feed.offset = 0;
+    feed.sealed = sealing_done(c, &feed.sealed_bytes);
+}
+
+static void flood_some(void) {
+    const uint8_t* at;
+    if (feed.offset == 0) record_sent(0, now_ns());
+    size_t size = next_bytes(&at, PLAIN_BYTES);
+    long count = connection_write_sealed(feed.to, at, size);
     record_head()->writes++;
     if (count < 0) return;
     if (count == 0) {
@@ -207,9 +228,11 @@ static void flood_some(void) {
         wait_until(now_ns() + FULL_PAUSE_NS);
         return;
     }
-    feed.offset += (uint64_t)count;
-    if (feed.offset < feed.count * FRAME_BYTES) return;
+    feed.offset += (size_t)count;
+    if (feed.offset < (feed.sealed ? feed.sealed_bytes : feed.count * FRAME_BYTES)) return;
     record_head()->sent = feed.count;
+    if (feed.sealed) sealing_end(feed.to);
+    feed.sealed = NULL;
     finish();
 }
 
@@ -229,6 +252,13 @@ static void send_paced(uint64_t now) {
     feed.prepared = false;
     feed.next_ns += feed.pause_ns;
     if (++feed.sent == feed.count) finish();
+}
+
+static void start(uint64_t now) {
+    feed.state = RUNNING;
+    if (feed.flood && feed.to->ssl) seal();
+    feed.next_ns = now + feed.pause_ns;
+    record_begin();
 }
 
 bool feed_turn(void) {

@@ -87,6 +87,12 @@ long connection_write_some(connection* c, const void* bytes, size_t size);
 // Hands over everything, spinning. Returns false when the peer is gone or has not read for five seconds.
 bool connection_write(connection* c, const void* bytes, size_t size);
 void connection_close(connection* c);
+// Encrypts what is to be sent later, so that sending it is send() alone. Until sealing_end nothing else is written to `c`.
+void sealing_begin(connection* c);
+void sealing_add(connection* c, const void* bytes, size_t size);
+const uint8_t* sealing_done(connection* c, size_t* size); // all of it, valid until sealing_end
+long connection_write_sealed(connection* c, const void* bytes, size_t size);
+void sealing_end(connection* c);
 // Shared with the echo client: no waiting, no delay.
 void socket_prepare(int fd);
 

@@ -42,6 +42,8 @@ final class WireFeed {
         try Self.check(
             apus_market_init(market, publisher, arena, try Self.makeTable(arena), Self.venueName()), "cannot make books"
         )
+        // As in placement shared.
+        try Self.check(apus_market_batch_board(market), "cannot make books")
         session = Self.make(arena)
         try startSession(venue, carrier, path: path)
     }
