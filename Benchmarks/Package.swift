@@ -48,7 +48,7 @@ let package = Package(
         // What is counted instead of timed: .ci/counts.
         .target(
             name: "CCounts", dependencies: ["CApusWire", "CApusProtocol", "CApusRing"], path: "Sources/CCounts",
-            cSettings: cSettings),
+            cSettings: cSettings, linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
         .executableTarget(
             name: "apus-counts", dependencies: ["Apus", "ApusEngine", "CApusRing", "CCounts"],
             path: "Sources/ApusCounts"),
