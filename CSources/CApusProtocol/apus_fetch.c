@@ -62,6 +62,8 @@ static uint8_t* text_of(const apus_fetch* fetch, uint32_t number) {
 static void enter(apus_fetch* fetch, uint8_t state, uint64_t now_ns) {
     fetch->state = state;
     fetch->entered_ns = now_ns;
+    // Between two requests only the connection's end can come.
+    fetch->channel->quiet = state == APUS_FETCH_READY;
 }
 
 // HEAD and CONNECT frame their answers otherwise.

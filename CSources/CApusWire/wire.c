@@ -19,7 +19,10 @@ static uint32_t read_channels(apus_wire* wire, connection* first, uint32_t count
     for (uint32_t i = 0; i < count; i++) {
         transport* t = first[i].transport;
         if (!t || t->phase != PHASE_OPEN) continue;
-        if (wire->direct || t->ready) work += wire_read(wire, &first[i], t);
+        bool quiet = first[i].channel->quiet;
+        wire->expecting += !quiet;
+        bool looks = wire->direct && (!quiet || wire->looks_at_quiet);
+        if (looks || t->ready) work += wire_read(wire, &first[i], t);
     }
     return work;
 }
@@ -151,6 +154,7 @@ static void count_allocations(apus_wire* wire) {
 
 static void keep_house(apus_wire* wire, uint64_t now_ns) {
     wire->house_ns = now_ns + HOUSE_INTERVAL_NS;
+    wire->looks_at_quiet = true;
     count_allocations(wire);
     if (now_ns >= wire->heartbeat_ns) {
         wire->heartbeat_ns = now_ns + HEARTBEAT_INTERVAL_NS;
@@ -179,12 +183,14 @@ uint32_t apus_wire_turn(apus_wire* wire) {
     if (wire->life == LIFE_NEW) start_sessions(wire, now);
     if (now >= wire->house_ns) keep_house(wire, now);
     if (wire->loop_users > 0 && now >= wire->loop_ns) wire_run_loop(wire, now);
-    wire->direct = wire->open_count <= APUS_WIRE_DIRECT_MAX && wire->idle != APUS_IDLE_PARK;
+    wire->direct = wire->expecting <= APUS_WIRE_DIRECT_MAX && wire->idle != APUS_IDLE_PARK;
+    wire->expecting = 0;
     if (!wire->direct) wire_poll(wire);
     if (wire->has_rings) work += take_commands(wire, now);
     work += look_at_stop(wire, now);
     for (uint32_t i = 0; i < wire->session_count; i++)
         work += serve_session(wire, &wire->sessions[i], now);
+    wire->looks_at_quiet = false;
     if (work == 0 && wire->warmer && now >= wire->warm_ns && wire->open_count > 0) wire_warm(wire, now);
     if (wire->counters) apus_count(&wire->counters->hot[APUS_COUNT_TURNS], 1);
     if (wire->life == LIFE_STOPPING) {

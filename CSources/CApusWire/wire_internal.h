@@ -138,9 +138,11 @@ struct apus_wire {
     uint32_t session_count;
     uint32_t connection_count;
     uint32_t open_count;
-    uint32_t tls_count; // of these
-    int epoll;          // of the open connections
-    bool direct;        // few connections: read without asking
+    uint32_t tls_count;  // of these
+    int epoll;           // of the open connections
+    bool direct;         // few connections: read without asking
+    bool looks_at_quiet; // in this turn, also those of which nothing is expected
+    uint32_t expecting;  // open connections of the newest turn that are not quiet
     bool has_rings;
     uint8_t idle;
     uint32_t max_reads;

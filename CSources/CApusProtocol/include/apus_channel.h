@@ -15,7 +15,7 @@
 //   want == OPEN and state == CLOSED   apus_channel_opening, then resolve, connect, TLS; then _opened or _closed.
 //   want == CLOSE and state != CLOSED  try once to write what tx holds, close, apus_channel_closed(.., ASKED, 0).
 //   state == OPEN and tx not empty     write apus_channel_pending, then apus_channel_sent.
-//   state == OPEN and not paused       read into apus_channel_space, then apus_channel_received.
+//   state == OPEN and not paused       read into apus_channel_space, then apus_channel_received; when quiet, not each turn.
 // A late answer of an earlier attempt is known by its `generation` and dropped.
 //
 // A channel and all of its parts are owned by the hot thread; every function here is for that thread.
@@ -65,6 +65,7 @@ typedef struct apus_channel {
     uint8_t state;         // written by the shell
     uint8_t closed_reason; // of the newest closed generation
     bool paused;           // written by the session: leave the bytes in the socket
+    bool quiet;            // written by the session: nothing is expected; a look now and then is enough
     int32_t closed_error;
     uint32_t generation;        // one more for each apus_channel_open
     uint32_t closed_generation; // the newest generation that has ended
@@ -127,7 +128,7 @@ static inline void apus_channel_open(apus_channel* channel) {
     channel->receive_ns = channel->kernel_ns = channel->sent_ns = channel->opened_ns = 0;
     channel->closed_reason = APUS_CLOSED_NONE;
     channel->closed_error = 0;
-    channel->paused = false;
+    channel->paused = channel->quiet = false;
     channel->generation++;
     channel->want = APUS_WANT_OPEN;
 }

@@ -58,7 +58,7 @@
 
 // Channels that one session may have.
 #define APUS_SESSION_CHANNELS_MAX 8u
-// Open connections that are read without asking first.
+// Open connections that are read without asking first; those of which nothing is expected do not count.
 #define APUS_WIRE_DIRECT_MAX 2u
 // Smallest tx of a link: an upgrade request with its path and some headers.
 #define APUS_LINK_TX_MIN 4096u
