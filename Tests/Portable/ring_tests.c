@@ -296,18 +296,29 @@ static void clock_never_runs_backwards(void) {
     CHECK_EQUAL(backwards, 0);
 }
 
+static int64_t magnitude(int64_t value) {
+    return value < 0 ? -value : value;
+}
+
+// Other work may take the processor between two readings, so the best of many tries counts: a wrong rate is off in each.
 static void clock_keeps_to_monotonic(void) {
     apus_clock clock;
     apus_clock_start(&clock);
     CHECK_EQUAL(clock.counter, apus_clock_invariant());
-    uint64_t start = apus_clock_monotonic(), ours_first = apus_clock_now(&clock), theirs = start;
-    while (theirs - start < 50000000)
-        theirs = apus_clock_monotonic();
-    int64_t drift = (int64_t)(apus_clock_now(&clock) - ours_first) - (int64_t)(theirs - start);
-    // Other work may take the processor between two readings; a wrong rate would be off by far more.
-    CHECK(drift > -10000000 && drift < 10000000);
-    int64_t wall = (int64_t)apus_clock_realtime() - (int64_t)apus_clock_monotonic() - clock.realtime_offset;
-    CHECK(wall > -10000000 && wall < 10000000);
+    int64_t drift = INT64_MAX, wall = INT64_MAX;
+    for (int i = 0; i < 50; i++) {
+        uint64_t theirs = apus_clock_monotonic(), ours = apus_clock_now(&clock), later;
+        do {
+            later = apus_clock_monotonic();
+        } while (later - theirs < 10000000);
+        int64_t gained = magnitude((int64_t)(apus_clock_now(&clock) - ours) - (int64_t)(later - theirs));
+        int64_t off = magnitude((int64_t)(apus_clock_realtime() - apus_clock_monotonic()) - clock.realtime_offset);
+        if (gained < drift) drift = gained;
+        if (off < wall) wall = off;
+        if (drift < 20000 && wall < 20000) break;
+    }
+    CHECK(drift < 100000); // 1 % of 10 ms
+    CHECK(wall < 1000000);
 }
 
 const check_test ring_tests[] = {
