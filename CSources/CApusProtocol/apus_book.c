@@ -14,8 +14,8 @@ enum {
     // Updates beside the window, yet near the best price, after which it moves there. A single stray price moves nothing.
     DRIFT_MAX = 16,
     // The window doubles when so many updates that a doubled one would have held came within GROW_SHARE times as many updates.
-    NEAR_MISSES_MAX = 512,
-    GROW_SHARE = 32,
+    NEAR_MISSES_MAX = 256,
+    GROW_SHARE = 128,
 };
 
 // Beyond these a side has no window: arithmetic with keys of a window must not wrap around.
@@ -116,9 +116,11 @@ static void settle(apus_book* book, apus_book_side* side) {
         const int64_t* quantity;
         int64_t key = apus_far_best(&side->far, &quantity);
         int64_t price = far_key(side, key);
-        // The window's best leads for certain from the tick above the far best on.
-        int64_t at = price < 0 ? INT64_MIN : (int64_t)key_of(book, side, price);
-        if (price >= 0 && at >= side->floor_key) side->floor_key = at < INT64_MAX ? at + 1 : at;
+        if (price >= 0) {
+            // The window's best leads for certain from the tick above the far best on.
+            int64_t at = (int64_t)key_of(book, side, price);
+            if (at >= side->floor_key) side->floor_key = at < INT64_MAX ? at + 1 : at;
+        }
         if (window_empty(side) || key > far_key(side, best_price)) {
             side->far_leads = true;
             best_price = price;
@@ -339,6 +341,13 @@ static int set_in_window(apus_book* book, apus_book_side* side, uint64_t key, in
     return error < 0 ? error : result;
 }
 
+// After the window's best level has gone down so far that another level may lead now, or that the window must follow.
+__attribute__((noinline)) static int lead_again(apus_book* book, apus_book_side* side) {
+    settle(book, side);
+    int error = keep_centred(book, side);
+    return error < 0 ? error : APUS_BOOK_SET_DELETED | APUS_BOOK_SET_TOUCH;
+}
+
 // The side's best level is in the window, and below `key` or (deleted now) at it. As best levels come and go all the time,
 // this has a short way too.
 int apus_book_set_top(apus_book* book, apus_book_side* side, uint64_t key, int64_t price, int64_t quantity) {
@@ -351,31 +360,36 @@ int apus_book_set_top(apus_book* book, apus_book_side* side, uint64_t key, int64
     if ((int64_t)key != side->best_key) return 0;
     take(side, key);
     side->best_key = find_below(side, key);
-    if (side->best_key >= side->floor_key) {
-        key = (uint64_t)side->best_key;
-        set_best(book, side, price_at(book, side, key), quantity_of(side, key));
-        return APUS_BOOK_SET_DELETED | APUS_BOOK_SET_TOUCH;
-    }
-    settle(book, side);
-    int error = keep_centred(book, side);
-    return error < 0 ? error : APUS_BOOK_SET_DELETED | APUS_BOOK_SET_TOUCH;
+    if (side->best_key < side->floor_key) return lead_again(book, side);
+    key = (uint64_t)side->best_key;
+    set_best(book, side, price_at(book, side, key), quantity_of(side, key));
+    return APUS_BOOK_SET_DELETED | APUS_BOOK_SET_TOUCH;
 }
 
-// Takes note of an update on the tick that the window did not hold, and lets the window grow or follow.
-static int note_miss(apus_book* book, apus_book_side* side, int64_t price) {
-    if (side->window == 0 || price < 0 || price % book->tick_units != 0) return 0;
-    uint64_t key = key_of(book, side, price);
+// Lets the window grow when an update at `key` is one of many that a window of twice the size would have held.
+static void note_near_miss(apus_book* book, apus_book_side* side, uint64_t key) {
     uint64_t doubled = side->window * 2ull;
-    if (!window_empty(side) && doubled <= APUS_BOOK_WINDOW_MAX
-        && key - base_around((uint64_t)side->best_key, doubled) < doubled && ++side->near_misses >= NEAR_MISSES_MAX) {
-        uint32_t updates = (uint32_t)(side->counters >> 32);
-        if (updates - side->updates_seen < NEAR_MISSES_MAX * GROW_SHARE) grow_window(book, side);
-        side->near_misses = 0;
-        side->updates_seen = updates;
+    if (window_empty(side) || doubled > APUS_BOOK_WINDOW_MAX) return;
+    if (key - base_around((uint64_t)side->best_key, doubled) >= doubled) return;
+    if (++side->near_misses < NEAR_MISSES_MAX) return;
+    uint32_t updates = (uint32_t)(side->counters >> 32);
+    if (updates - side->updates_seen < NEAR_MISSES_MAX * GROW_SHARE) grow_window(book, side);
+    side->near_misses = 0;
+    side->updates_seen = updates;
+}
+
+// Takes note of an update at `key` that the window did not hold, and lets the window grow or follow.
+static int note_miss(apus_book* book, apus_book_side* side, uint64_t key) {
+    note_near_miss(book, side, key);
+    uint64_t best = (uint64_t)side->best_key;
+    if (side->far_leads) {
+        int64_t price = best_of(book, side).price;
+        if (!windowable(book, price)) return 0;
+        best = key_of(book, side, price);
+    } else if (window_empty(side)) {
+        return 0;
     }
-    apus_level best = best_of(book, side);
-    if (best.quantity == 0 || !windowable(book, best.price)) return 0;
-    uint64_t wanted = base_around(key_of(book, side, best.price), side->window);
+    uint64_t wanted = base_around(best, side->window);
     if (key - wanted >= side->window || key - side->base < side->window || ++side->drift < DRIFT_MAX) return 0;
     return move_window(book, side, wanted);
 }
@@ -384,8 +398,13 @@ static int set_outside(apus_book* book, apus_book_side* side, int64_t price, int
     int result = apus_far_set(&side->far, book->arena, far_key(side, price), quantity);
     if (result < 0) return fail(book, result);
     if (result == 0) return 0;
-    settle(book, side);
-    int error = note_miss(book, side, price);
+    uint64_t tick = (uint64_t)price / (uint64_t)book->tick_units;
+    int64_t key = (int64_t)(tick ^ side->flip);
+    // Below the window's best, and where that is known to lead, nothing has changed.
+    bool behind = price >= 0 && !side->far_leads && key < side->best_key && key < side->floor_key;
+    if (!behind || window_empty(side)) settle(book, side);
+    if (side->window == 0 || price < 0 || tick * (uint64_t)book->tick_units != (uint64_t)price) return result;
+    int error = note_miss(book, side, (uint64_t)key);
     return error < 0 ? error : result;
 }
 

@@ -139,9 +139,7 @@ static inline int apus_book_set(apus_book* book, uint32_t side_number, int64_t p
     int64_t before = side->quantities[slot];
     uint64_t existed = before != 0;
     side->quantities[slot] = quantity;
-    // Written so that the word waits for nothing but itself: the next change is often in the same word.
-    uint64_t* word = &side->bits[slot >> 6];
-    *word = (*word & ~(1ull << (slot & 63))) | present << (slot & 63);
+    side->bits[slot >> 6] ^= (present ^ existed) << (slot & 63);
     side->counters += (1ull << 32) + present - existed;
     uint64_t touch = ((int64_t)key == side->best_key) & (before != quantity);
     return (int)(present | existed << 1 | touch << 2);
