@@ -7,16 +7,18 @@
 //   ─ ─ ─ ─ ┤      │   │  │    ├─ ─ ─ ─ ─┤ ││││  │││││ │││││││││││        ├─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ▶ key
 //
 // Asks are mirrored (their key is ~tick), so that both sides are "best is highest" and share every line of code. The window is
-// addressed in a circle (slot = key & mask): when the market moves, only levels that leave or enter it are touched.
+// addressed in a circle (slot = key & mask): when the market moves, only levels that leave or enter it are touched, and the best
+// levels of many instruments do not all stand in the same sets of a cache.
 //
 // What always holds:
 // - A price is in the window exactly when it is a whole number of ticks and its key is in [base, base + window). Everything
 //   else (far away, off the tick, below zero) is in the far structure, at any key.
-// - base is a multiple of 64, and the window ends where ticks end: it holds no tick below 0. A slot without a level has quantity 0 and no bit. best_key is the key of the highest bit, base - 1
-//   when the window is empty.
+// - base is a multiple of 64, and no tick of the window is below 0. A slot without a level has quantity 0 and no bit. best_key is
+//   the key of the highest bit, base - 1 when the window is empty.
 // - best_price and *best_quantity are a side's best level, wherever it is; on an empty side they are 0 and NULL.
 // - far_leads says that the best level is a far one. Then, and without a window, limit is 0: no change takes the short way.
-//   Else limit is a little below the window's end, so that a best price that nears the end moves the window.
+//   Else limit is a little below the window's end, so that a best price that nears the end moves the window; at the window's end
+//   where no tick lies beyond.
 // - While best_key is not below floor_key, the window's best leads and is well inside.
 // - error != 0: the book is empty and refuses every change until apus_book_clear.
 //
