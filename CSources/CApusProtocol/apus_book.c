@@ -14,16 +14,13 @@ enum {
     // Updates beside the window, yet near the best price, after which it moves there. A single stray price moves nothing.
     DRIFT_MAX = 16,
     // The window doubles when so many updates that a doubled one would have held came within GROW_SHARE times as many updates.
-    NEAR_MISSES_MAX = 512,
-    GROW_SHARE = 32,
+    NEAR_MISSES_MAX = 256,
+    GROW_SHARE = 128,
 };
 
 // Beyond these a side has no window: arithmetic with keys of a window must not wrap around.
 static const int64_t WINDOW_TICK_MAX = (int64_t)1 << 40;
 static const int64_t WINDOW_PRICE_MAX = (int64_t)1 << 62;
-
-// The best quantity of an empty side.
-static const int64_t no_quantity = 0;
 
 // MARK: keys
 
@@ -31,8 +28,9 @@ static int64_t price_at(const apus_book* book, const apus_book_side* side, uint6
     return (int64_t)((key ^ side->flip) * (uint64_t)book->tick_units);
 }
 
+// The key of a price's tick, or of the tick below a price that is off the tick. Not for prices below 0.
 static uint64_t key_of(const apus_book* book, const apus_book_side* side, int64_t price) {
-    return apus_book_tick(book, price) ^ side->flip;
+    return (uint64_t)price / (uint64_t)book->tick_units ^ side->flip;
 }
 
 // The order of levels over both structures: higher is better.
@@ -42,9 +40,8 @@ static int64_t far_key(const apus_book_side* side, int64_t price) {
 
 // Whether a price's place is in the window, and under which key.
 static bool locate(const apus_book* book, const apus_book_side* side, int64_t price, uint64_t* key) {
-    uint64_t tick = apus_book_tick(book, price);
-    *key = tick ^ side->flip;
-    return tick * (uint64_t)book->tick_units == (uint64_t)price && *key - side->base < side->window;
+    *key = apus_book_tick(book, price) ^ side->flip;
+    return *key - side->base < side->window;
 }
 
 static uint64_t* word_of(const apus_book_side* side, uint64_t key) {
@@ -89,36 +86,49 @@ static void take(apus_book_side* side, uint64_t key) {
 
 // MARK: the best level
 
-static apus_level best_of(const apus_book_side* side) {
-    return (apus_level){.price = side->best_price, .quantity = *side->best_quantity};
+static uint32_t number_of(const apus_book* book, const apus_book_side* side) {
+    return (uint32_t)(side - book->sides);
+}
+
+static apus_level best_of(const apus_book* book, const apus_book_side* side) {
+    return apus_book_best_level(book, number_of(book, side));
+}
+
+static void set_best(apus_book* book, const apus_book_side* side, int64_t price, const int64_t* quantity) {
+    uint32_t number = number_of(book, side);
+    book->best_price[number] = price;
+    book->best_quantity[number] = quantity;
 }
 
 // After a change of the far structure, of the window's best level, or of the window itself: says again which level is the best,
-// and how far the window's best may go before that must be asked again.
-static void settle(const apus_book* book, apus_book_side* side) {
-    uint64_t sixteenth = side->window / 16;
-    side->floor_key = (int64_t)(side->base + sixteenth * KEEP_FROM);
+// and how far the window's best may go before that must be asked again. Where ticks end, the window need not move any further.
+static void settle(apus_book* book, apus_book_side* side) {
+    uint64_t sixteenth = side->window / 16, end = side->base + side->window;
+    side->floor_key = (int64_t)(side->base == 0 ? 0 : side->base + sixteenth * KEEP_FROM);
     side->far_leads = false;
-    side->best_price = 0;
-    side->best_quantity = &no_quantity;
+    int64_t best_price = 0;
+    const int64_t* best_quantity = NULL;
     if (!window_empty(side)) {
-        side->best_price = price_at(book, side, (uint64_t)side->best_key);
-        side->best_quantity = quantity_of(side, (uint64_t)side->best_key);
+        best_price = price_at(book, side, (uint64_t)side->best_key);
+        best_quantity = quantity_of(side, (uint64_t)side->best_key);
     }
     if (side->far.levels > 0) {
         const int64_t* quantity;
         int64_t key = apus_far_best(&side->far, &quantity);
         int64_t price = far_key(side, key);
-        // The window's best leads for certain from the tick above the far best on.
-        int64_t at = (int64_t)key_of(book, side, price);
-        if (price >= 0 && at >= side->floor_key) side->floor_key = at < INT64_MAX ? at + 1 : at;
-        if (window_empty(side) || key > far_key(side, side->best_price)) {
+        if (price >= 0) {
+            // The window's best leads for certain from the tick above the far best on.
+            int64_t at = (int64_t)key_of(book, side, price);
+            if (at >= side->floor_key) side->floor_key = at < INT64_MAX ? at + 1 : at;
+        }
+        if (window_empty(side) || key > far_key(side, best_price)) {
             side->far_leads = true;
-            side->best_price = price;
-            side->best_quantity = quantity;
+            best_price = price;
+            best_quantity = quantity;
         }
     }
-    side->limit = side->far_leads ? 0 : sixteenth * KEEP_TO;
+    set_best(book, side, best_price, best_quantity);
+    side->limit = side->far_leads ? 0 : end == 0 ? side->window : sixteenth * KEEP_TO;
 }
 
 // MARK: memory
@@ -133,20 +143,25 @@ static void free_window(apus_book* book, apus_book_side* side) {
     side->window = 0;
     side->mask = side->limit = side->base = side->counters = 0;
     side->best_key = -1;
-    side->best_quantity = &no_quantity;
 }
 
 static void reset_side(apus_book* book, apus_book_side* side, uint64_t flip) {
     free_window(book, side);
     apus_far_clear(&side->far, book->arena);
     memset(side, 0, sizeof *side);
-    free_window(book, side);
+    side->best_key = -1;
     side->flip = flip;
+    set_best(book, side, 0, NULL);
 }
 
 static void set_tick_units(apus_book* book, int64_t tick_units) {
     book->tick_units = tick_units;
-    book->tick_reciprocal = ((1ull << 63) + (uint64_t)tick_units - 1) / (uint64_t)tick_units;
+    book->tick_shift = (uint32_t)__builtin_ctzll((uint64_t)tick_units);
+    // Newton's iteration: right in 5 bits to begin with, in twice as many after each step.
+    uint64_t odd = (uint64_t)tick_units >> book->tick_shift, inverse = odd * 3 ^ 2;
+    for (uint32_t bits = 5; bits < 64; bits *= 2)
+        inverse *= 2 - odd * inverse;
+    book->tick_inverse = inverse;
 }
 
 int apus_book_init(apus_book* book, apus_arena* arena, int64_t tick_units) {
@@ -220,8 +235,11 @@ static void pull(apus_book* book, apus_book_side* side, uint64_t from, uint64_t 
     apus_far_extract(&side->far, book->arena, low, high, pull_level, &context);
 }
 
+// Where a window around `key` begins. It does not go beyond tick 0, which is the lowest key of bids and the highest of asks.
 static uint64_t base_around(uint64_t key, uint64_t window) {
-    return (key - window / 16 * PLACE_BEST) & ~(uint64_t)(WORD - 1);
+    uint64_t below = window / 16 * PLACE_BEST;
+    uint64_t base = key < below ? 0 : (key - below) & ~(uint64_t)(WORD - 1);
+    return base < -window ? base : -window;
 }
 
 // Moves the window so that it begins at `base`.
@@ -299,11 +317,12 @@ static void grow_window(apus_book* book, apus_book_side* side) {
 // After a change of the window's best level: moves the window when that level nears its edge.
 static int keep_centred(apus_book* book, apus_book_side* side) {
     uint32_t sixteenth = side->window / 16;
-    uint64_t best = (uint64_t)side->best_key;
-    if (best - side->base - KEEP_FROM * sixteenth < (KEEP_TO - KEEP_FROM) * sixteenth) return 0;
-    int64_t price = window_empty(side) ? side->best_price : price_at(book, side, best);
-    if (*side->best_quantity == 0 || !windowable(book, price)) return 0;
-    return move_window(book, side, base_around(key_of(book, side, price), side->window));
+    apus_level best = best_of(book, side);
+    if ((uint64_t)side->best_key - side->base - KEEP_FROM * sixteenth < (KEEP_TO - KEEP_FROM) * sixteenth) return 0;
+    if (!window_empty(side)) best.price = price_at(book, side, (uint64_t)side->best_key);
+    if (best.quantity == 0 || !windowable(book, best.price)) return 0;
+    uint64_t wanted = base_around(key_of(book, side, best.price), side->window);
+    return wanted == side->base ? 0 : move_window(book, side, wanted);
 }
 
 // Sets a level of the window. Returns APUS_BOOK_SET_PRESENT and _EXISTED bits, or an error.
@@ -322,45 +341,55 @@ static int set_in_window(apus_book* book, apus_book_side* side, uint64_t key, in
     return error < 0 ? error : result;
 }
 
+// After the window's best level has gone down so far that another level may lead now, or that the window must follow.
+__attribute__((noinline)) static int lead_again(apus_book* book, apus_book_side* side) {
+    settle(book, side);
+    int error = keep_centred(book, side);
+    return error < 0 ? error : APUS_BOOK_SET_DELETED | APUS_BOOK_SET_TOUCH;
+}
+
 // The side's best level is in the window, and below `key` or (deleted now) at it. As best levels come and go all the time,
 // this has a short way too.
 int apus_book_set_top(apus_book* book, apus_book_side* side, uint64_t key, int64_t price, int64_t quantity) {
     if (quantity != 0) {
         put(side, key, quantity);
         side->best_key = (int64_t)key;
-        side->best_price = price;
-        side->best_quantity = quantity_of(side, key);
+        set_best(book, side, price, quantity_of(side, key));
         return APUS_BOOK_SET_INSERTED | APUS_BOOK_SET_TOUCH;
     }
     if ((int64_t)key != side->best_key) return 0;
     take(side, key);
     side->best_key = find_below(side, key);
-    if (side->best_key >= side->floor_key) {
-        side->best_price = price_at(book, side, (uint64_t)side->best_key);
-        side->best_quantity = quantity_of(side, (uint64_t)side->best_key);
-        return APUS_BOOK_SET_DELETED | APUS_BOOK_SET_TOUCH;
-    }
-    settle(book, side);
-    int error = keep_centred(book, side);
-    return error < 0 ? error : APUS_BOOK_SET_DELETED | APUS_BOOK_SET_TOUCH;
+    if (side->best_key < side->floor_key) return lead_again(book, side);
+    key = (uint64_t)side->best_key;
+    set_best(book, side, price_at(book, side, key), quantity_of(side, key));
+    return APUS_BOOK_SET_DELETED | APUS_BOOK_SET_TOUCH;
 }
 
-// Takes note of an update on the tick that the window did not hold, and lets the window grow or follow.
-static int note_miss(apus_book* book, apus_book_side* side, int64_t price) {
-    uint64_t tick = apus_book_tick(book, price);
-    if (tick * (uint64_t)book->tick_units != (uint64_t)price || side->window == 0) return 0;
-    uint64_t key = tick ^ side->flip;
+// Lets the window grow when an update at `key` is one of many that a window of twice the size would have held.
+static void note_near_miss(apus_book* book, apus_book_side* side, uint64_t key) {
     uint64_t doubled = side->window * 2ull;
-    if (!window_empty(side) && doubled <= APUS_BOOK_WINDOW_MAX
-        && key - base_around((uint64_t)side->best_key, doubled) < doubled && ++side->near_misses >= NEAR_MISSES_MAX) {
-        uint32_t updates = (uint32_t)(side->counters >> 32);
-        if (updates - side->updates_seen < NEAR_MISSES_MAX * GROW_SHARE) grow_window(book, side);
-        side->near_misses = 0;
-        side->updates_seen = updates;
+    if (window_empty(side) || doubled > APUS_BOOK_WINDOW_MAX) return;
+    if (key - base_around((uint64_t)side->best_key, doubled) >= doubled) return;
+    if (++side->near_misses < NEAR_MISSES_MAX) return;
+    uint32_t updates = (uint32_t)(side->counters >> 32);
+    if (updates - side->updates_seen < NEAR_MISSES_MAX * GROW_SHARE) grow_window(book, side);
+    side->near_misses = 0;
+    side->updates_seen = updates;
+}
+
+// Takes note of an update at `key` that the window did not hold, and lets the window grow or follow.
+static int note_miss(apus_book* book, apus_book_side* side, uint64_t key) {
+    note_near_miss(book, side, key);
+    uint64_t best = (uint64_t)side->best_key;
+    if (side->far_leads) {
+        int64_t price = best_of(book, side).price;
+        if (!windowable(book, price)) return 0;
+        best = key_of(book, side, price);
+    } else if (window_empty(side)) {
+        return 0;
     }
-    apus_level best = best_of(side);
-    if (best.quantity == 0 || !windowable(book, best.price)) return 0;
-    uint64_t wanted = base_around(key_of(book, side, best.price), side->window);
+    uint64_t wanted = base_around(best, side->window);
     if (key - wanted >= side->window || key - side->base < side->window || ++side->drift < DRIFT_MAX) return 0;
     return move_window(book, side, wanted);
 }
@@ -369,8 +398,13 @@ static int set_outside(apus_book* book, apus_book_side* side, int64_t price, int
     int result = apus_far_set(&side->far, book->arena, far_key(side, price), quantity);
     if (result < 0) return fail(book, result);
     if (result == 0) return 0;
-    settle(book, side);
-    int error = note_miss(book, side, price);
+    uint64_t tick = (uint64_t)price / (uint64_t)book->tick_units;
+    int64_t key = (int64_t)(tick ^ side->flip);
+    // Below the window's best, and where that is known to lead, nothing has changed.
+    bool behind = price >= 0 && !side->far_leads && key < side->best_key && key < side->floor_key;
+    if (!behind || window_empty(side)) settle(book, side);
+    if (side->window == 0 || price < 0 || tick * (uint64_t)book->tick_units != (uint64_t)price) return result;
+    int error = note_miss(book, side, (uint64_t)key);
     return error < 0 ? error : result;
 }
 
@@ -379,12 +413,12 @@ int apus_book_set_slow(apus_book* book, apus_book_side* side, int64_t price, int
     if (quantity < 0) return fail(book, -EINVAL);
     if (side->window == 0 && quantity > 0 && windowable(book, price))
         open_window(book, side, key_of(book, side, price), APUS_BOOK_WINDOW_MIN);
-    apus_level before = best_of(side);
+    apus_level before = best_of(book, side);
     uint64_t key;
     int result = locate(book, side, price, &key) ? set_in_window(book, side, key, quantity)
                                                  : set_outside(book, side, price, quantity);
     if (result < 0) return result;
-    apus_level after = best_of(side);
+    apus_level after = best_of(book, side);
     bool touch = before.price != after.price || before.quantity != after.quantity;
     return touch ? result | APUS_BOOK_SET_TOUCH : result;
 }
@@ -412,7 +446,7 @@ int apus_book_set_tick(apus_book* book, int64_t tick_units) {
     for (uint32_t i = 0; i < 2; i++) {
         apus_book_side* side = &book->sides[i];
         settle(book, side);
-        apus_level best = best_of(side);
+        apus_level best = best_of(book, side);
         if (best.quantity == 0 || !windowable(book, best.price)) continue;
         open_window(book, side, key_of(book, side, best.price), APUS_BOOK_WINDOW_MIN);
     }

@@ -80,9 +80,8 @@ uint32_t apus_book_depth(const apus_book* book, uint32_t side_number, apus_level
 
 int64_t apus_book_quantity(const apus_book* book, uint32_t side_number, int64_t price) {
     const apus_book_side* side = &book->sides[side_number];
-    uint64_t tick = apus_book_tick(book, price);
-    uint64_t key = tick ^ side->flip;
-    bool in_window = tick * (uint64_t)book->tick_units == (uint64_t)price && key - side->base < side->window;
+    uint64_t key = apus_book_tick(book, price) ^ side->flip;
+    bool in_window = key - side->base < side->window;
     return in_window ? side->quantities[key & side->mask] : apus_far_quantity(&side->far, order_key(side, price));
 }
 

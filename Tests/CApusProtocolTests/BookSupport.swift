@@ -24,6 +24,10 @@ final class TestBook {
         apus_book_set(book, side.number, price, quantity)
     }
 
+    func side(_ side: BookSide) -> apus_book_side {
+        side == .bid ? book.pointee.sides.0 : book.pointee.sides.1
+    }
+
     func levels(_ side: BookSide, _ count: Int = 1 << 16) -> [Row] {
         var levels = [apus_level](repeating: apus_level(), count: count)
         let found = apus_book_depth(book, side.number, &levels, UInt32(count))

@@ -125,6 +125,61 @@ import Testing
         #expect(apus_book_empty(book.book, 0) && apus_book_empty(book.book, 1))
     }
 
+    @Test(arguments: [Int64(1), 2, 3, 7, 10, 64, 1000, 12_345, 1 << 40])
+    func onlyWholeTicksHaveATick(tick: Int64) {
+        let book = TestBook(tick: tick)
+        let largest = UInt64.max / UInt64(tick)
+        var random = Sequence64(state: UInt64(tick))
+        for _ in 0..<2_000 {
+            let price = Int64(bitPattern: random.next()) >> Int64(random.next() % 63)
+            let found = apus_book_tick(book.book, price)
+            if price >= 0 && price % tick == 0 {
+                #expect(found == UInt64(price / tick))
+            } else if price < 0 {
+                #expect(found > UInt64(Int64.max / tick))
+            } else {
+                #expect(found > largest)
+            }
+            let whole = price / tick * tick
+            if whole >= 0 { #expect(apus_book_tick(book.book, whole) == UInt64(whole / tick)) }
+        }
+    }
+
+    @Test(arguments: [Int64(1), 10, 1000], [BookSide.bid, .ask])
+    func theLowestTicksAreAsGoodAsOthers(tick: Int64, side: BookSide) {
+        let book = TestBook(tick: tick)
+        var plain = PlainBook()
+        var random = Sequence64(state: UInt64(tick) + 3)
+        for _ in 0..<5_000 {
+            let price = Int64(random.next() % 300) * tick
+            let quantity = Int64(random.next() % 3)
+            #expect(book.set(side, price, quantity) == plain.set(side, price, quantity))
+        }
+        #expect(book.levels(side) == plain.rows(side))
+        let window = book.side(side)
+        #expect(window.base == (side == .bid ? 0 : 0 &- UInt64(window.window)))
+        #expect(window.limit == UInt64(window.window) * (side == .bid ? 15 : 16) / 16 && window.far.levels == 0)
+        // A price below the lowest tick, or beside a tick, is never taken for one in the window.
+        for price in [-1, -tick, -2 * tick, -64 * tick - 1, tick / 2 + 300 * tick] {
+            #expect(book.set(side, price, 7) == plain.set(side, price, 7))
+            #expect(book.levels(side) == plain.rows(side))
+        }
+    }
+
+    @Test func bestPricesAreKnownWithoutTheirQuantities() {
+        let book = TestBook()
+        var price: Int64 = 5
+        #expect(!apus_book_best_price(book.book, 0, &price) && price == 0)
+        book.set(.bid, -3, 2)
+        #expect(apus_book_best_price(book.book, 0, &price) && price == -3)
+        book.set(.bid, 0, 2)
+        #expect(apus_book_best_price(book.book, 0, &price) && price == 0)
+        #expect(!apus_book_best_price(book.book, 1, &price))
+        book.set(.bid, 0, 0)
+        book.set(.bid, -3, 0)
+        #expect(!apus_book_best_price(book.book, 0, &price))
+    }
+
     @Test func theWindowGrowsWhenItsMissesAreManyAndFollowsTheMarket() {
         let book = TestBook()
         let start = 1_000_000
@@ -173,7 +228,7 @@ import Testing
     }
 
     @Test func aFullArenaIsAnErrorAndNotATruncatedBook() {
-        let book = TestBook(tick: 10, bytes: 40_000)
+        let book = TestBook(tick: 10, bytes: 30_000)
         var result: Int32 = 0
         var price: Int64 = 0
         while result >= 0 && price < 10_000_000 {

@@ -7,16 +7,18 @@
 //   ─ ─ ─ ─ ┤      │   │  │    ├─ ─ ─ ─ ─┤ ││││  │││││ │││││││││││        ├─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ▶ key
 //
 // Asks are mirrored (their key is ~tick), so that both sides are "best is highest" and share every line of code. The window is
-// addressed in a circle (slot = key & mask): when the market moves, only levels that leave or enter it are touched.
+// addressed in a circle (slot = key & mask): when the market moves, only levels that leave or enter it are touched, and the best
+// levels of many instruments do not all stand in the same sets of a cache.
 //
 // What always holds:
 // - A price is in the window exactly when it is a whole number of ticks and its key is in [base, base + window). Everything
 //   else (far away, off the tick, below zero) is in the far structure, at any key.
-// - base is a multiple of 64. A slot without a level has quantity 0 and no bit. best_key is the key of the highest bit, base - 1
-//   when the window is empty.
-// - best_price and *best_quantity are the side's best level, wherever it is; both are 0 on an empty side.
+// - base is a multiple of 64, and no tick of the window is below 0. A slot without a level has quantity 0 and no bit. best_key is
+//   the key of the highest bit, base - 1 when the window is empty.
+// - best_price and *best_quantity are a side's best level, wherever it is; on an empty side they are 0 and NULL.
 // - far_leads says that the best level is a far one. Then, and without a window, limit is 0: no change takes the short way.
-//   Else limit is a little below the window's end, so that a best price that nears the end moves the window.
+//   Else limit is a little below the window's end, so that a best price that nears the end moves the window; at the window's end
+//   where no tick lies beyond.
 // - While best_key is not below floor_key, the window's best leads and is well inside.
 // - error != 0: the book is empty and refuses every change until apus_book_clear.
 //
@@ -68,8 +70,6 @@ typedef struct apus_book_side {
     uint64_t counters; // levels in the window, and above bit 32 updates on the short way
     uint64_t mask;     // ticks of the window - 1
 
-    int64_t best_price;
-    const int64_t* best_quantity;
     int64_t floor_key;
     uint32_t window;       // ticks, a power of two; 0 until the first level
     uint32_t updates_seen; // updates at the last look
@@ -77,14 +77,18 @@ typedef struct apus_book_side {
     uint16_t drift;        // updates near the best but outside the window, since it last moved
     uint32_t far_leads;
     apus_book_far far;
+    uint64_t reserved[2];
 } apus_book_side;
 
+// A common change and the best prices need the first cache line, the first of the side, a word of its bits and a quantity.
 typedef struct apus_book {
+    uint64_t tick_inverse; // of tick_units >> tick_shift, modulo 2^64
+    uint32_t tick_shift;   // trailing zeros of tick_units
+    int32_t error;         // 0 or a negative errno
+    int64_t best_price[2];
+    const int64_t* best_quantity[2]; // where it stands: a new quantity there needs no other change
     int64_t tick_units;
-    uint64_t tick_reciprocal; // ceil(2^63 / tick_units)
     apus_arena* arena;
-    int32_t error; // 0 or a negative errno
-    uint32_t reserved[9];
     apus_book_side sides[2];
 } apus_book;
 
@@ -112,21 +116,20 @@ int apus_book_set_tick(apus_book* book, int64_t tick_units);
 int apus_book_set_slow(apus_book* book, apus_book_side* side, int64_t price, int64_t quantity);
 int apus_book_set_top(apus_book* book, apus_book_side* side, uint64_t key, int64_t price, int64_t quantity);
 
-__extension__ typedef unsigned __int128 apus_u128;
-
-// The tick of a price; `tick * tick_units == price` says whether there is one: for prices of 0 to INT64_MAX exactly, below 0 never.
+// The tick of a price that is a whole number of ticks. Any other price, and any below 0, gives a number that no window holds:
+// multiplied by the inverse of the odd part, only multiples become small, and the rotation puts what the even part leaves over
+// at the top.
 static inline uint64_t apus_book_tick(const apus_book* book, int64_t price) {
-    return (uint64_t)(((apus_u128)((uint64_t)price << 1) * book->tick_reciprocal) >> 64);
+    uint64_t product = (uint64_t)price * book->tick_inverse;
+    return product >> book->tick_shift | product << (-book->tick_shift & 63);
 }
 
 // Sets the quantity of a price; 0 deletes it. Returns APUS_BOOK_SET_ bits, or a negative errno: -ENOMEM when the arena is full,
 // -EINVAL for a negative quantity. After an error the book is empty and every change gives that error until apus_book_clear.
 static inline int apus_book_set(apus_book* book, uint32_t side_number, int64_t price, int64_t quantity) {
     apus_book_side* side = &book->sides[side_number];
-    uint64_t tick = apus_book_tick(book, price);
-    uint64_t key = tick ^ side->flip;
-    bool off_tick = tick * (uint64_t)book->tick_units != (uint64_t)price;
-    if (__builtin_expect(off_tick || key - side->base >= side->limit || quantity < 0, 0)) {
+    uint64_t key = apus_book_tick(book, price) ^ side->flip;
+    if (__builtin_expect(key - side->base >= side->limit || quantity < 0, 0)) {
         return apus_book_set_slow(book, side, price, quantity);
     }
     uint64_t present = quantity != 0;
@@ -138,9 +141,7 @@ static inline int apus_book_set(apus_book* book, uint32_t side_number, int64_t p
     int64_t before = side->quantities[slot];
     uint64_t existed = before != 0;
     side->quantities[slot] = quantity;
-    // Written so that the word waits for nothing but itself: the next change is often in the same word.
-    uint64_t* word = &side->bits[slot >> 6];
-    *word = (*word & ~(1ull << (slot & 63))) | present << (slot & 63);
+    side->bits[slot >> 6] ^= (present ^ existed) << (slot & 63);
     side->counters += (1ull << 32) + present - existed;
     uint64_t touch = ((int64_t)key == side->best_key) & (before != quantity);
     return (int)(present | existed << 1 | touch << 2);
@@ -149,10 +150,16 @@ static inline int apus_book_set(apus_book* book, uint32_t side_number, int64_t p
 // Sets many levels of one side. Returns the union of their bits, or the first error.
 int apus_book_apply(apus_book* book, uint32_t side_number, const apus_level* levels, uint32_t count);
 
+// Whether a side has a level; if so `price` becomes its best price.
+static inline bool apus_book_best_price(const apus_book* book, uint32_t side_number, int64_t* price) {
+    *price = book->best_price[side_number];
+    return book->best_quantity[side_number] != NULL;
+}
+
 // The best level of a side; price and quantity are 0 when there is none.
 static inline apus_level apus_book_best_level(const apus_book* book, uint32_t side_number) {
-    const apus_book_side* side = &book->sides[side_number];
-    return (apus_level){side->best_price, *side->best_quantity};
+    const int64_t* quantity = book->best_quantity[side_number];
+    return (apus_level){book->best_price[side_number], quantity != NULL ? *quantity : 0};
 }
 
 // Best bid and best ask.

@@ -72,7 +72,7 @@
 // Decimals of an instrument: 10^18 is the largest power of ten in 64 bits.
 #define APUS_DECIMALS_MAX 18u
 // Ticks that one side of a book holds in its window (powers of two): where it starts, and where it stops to double.
-#define APUS_BOOK_WINDOW_MIN 1024u
+#define APUS_BOOK_WINDOW_MIN 512u
 #define APUS_BOOK_WINDOW_MAX 32768u
 // Nested arrays and objects of a JSON text.
 #define APUS_JSON_DEPTH_MAX 64u
