@@ -101,9 +101,9 @@ static uint64_t apply_all(apus_book* book, const bench_deltas* deltas, uint64_t*
     for (size_t i = 0; i < deltas->count; i++) {
         const bench_delta* delta = &deltas->rows[i];
         apus_book_set(book, (uint32_t)delta->side, delta->price, delta->quantity);
-        uint64_t bid = (uint64_t)apus_book_best_level(book, APUS_SIDE_BID).price;
-        uint64_t ask = (uint64_t)apus_book_best_level(book, APUS_SIDE_ASK).price;
-        if (bid != 0 && ask != 0) sum += bid * 31 + ask;
+        int64_t bid, ask;
+        if (apus_book_best_price(book, APUS_SIDE_BID, &bid) & apus_book_best_price(book, APUS_SIDE_ASK, &ask))
+            sum += (uint64_t)bid * 31 + (uint64_t)ask;
     }
     uint64_t end = bench_now();
     *checksum = sum;
@@ -169,7 +169,8 @@ static uint64_t apply_in_turn(apus_book** books, uint32_t count, const bench_del
     for (size_t i = 0; i < updates;) {
         for (uint32_t k = 0; k < count; k++, i++) {
             apus_book_set(books[k], (uint32_t)rows[i].side, rows[i].price, rows[i].quantity);
-            sum += (uint64_t)apus_book_best_level(books[k], APUS_SIDE_BID).price;
+            int64_t best;
+            if (apus_book_best_price(books[k], APUS_SIDE_BID, &best)) sum += (uint64_t)best;
         }
     }
     return sum;
