@@ -28,3 +28,14 @@ int apus_thread_start(pthread_t* thread, const char* name, int32_t cpu, void* (*
     pthread_setname_np(*thread, text);
     return 0;
 }
+
+int apus_thread_avoid(const int32_t* cpus, size_t count) {
+    cpu_set_t allowed;
+    int result = pthread_getaffinity_np(pthread_self(), sizeof allowed, &allowed);
+    if (result != 0) return -result;
+    for (size_t i = 0; i < count; i++) {
+        if (cpus[i] >= 0 && cpus[i] < CPU_SETSIZE) CPU_CLR((size_t)cpus[i], &allowed);
+    }
+    if (CPU_COUNT(&allowed) == 0) return -EINVAL;
+    return -pthread_setaffinity_np(pthread_self(), sizeof allowed, &allowed);
+}

@@ -122,6 +122,12 @@ struct RunPlan {
         return addresses
     }
 
+    /// Processors that the engine's threads are pinned to.
+    var pinnedCPUs: [Int] {
+        let isDedicated = store.text("engine.placement") == Placement.dedicated.rawValue
+        return [cpu("engine.hot_cpu"), isDedicated ? cpu("engine.decide_cpu") : nil].compactMap { $0 }
+    }
+
     private func cpu(_ key: String) -> Int? { store.integer(key).flatMap { $0 < 0 ? nil : $0 } }
 
     // The built-in name gives way when another engine has it; a chosen one is an error then.

@@ -23,6 +23,10 @@ final class RunSession {
     }
 
     func run() throws -> RunResult {
+        // Before anything starts threads: they inherit it.
+        if !avoid(processors: plan.pinnedCPUs) {
+            log.warning("no processor is left beside those of the engine: its own threads will get in its way")
+        }
         let loopback = plan.isLoopback ? try startLoopback() : nil
         do {
             let result = try trade(loopback)
