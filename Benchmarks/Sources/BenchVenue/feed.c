@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define START_DELAY_NS 100000000ull
 // From here to the moment of sending nothing else is done.
@@ -81,9 +82,14 @@ static void stamp(uint8_t* frame, uint64_t at_ns) {
         frame[STAMP_AT + (uint32_t)i] = (uint8_t)('0' + at_ns % 10);
 }
 
+// Large pages, where there are any: a flood goes through more memory than the small ones' translations cover.
 static void hold(uint64_t frames) {
-    feed.bytes = realloc(feed.bytes, frames * FRAME_BYTES);
-    if (!feed.bytes) fail("no memory for a flood of %llu messages", (unsigned long long)frames);
+    if (feed.bytes) munmap(feed.bytes, feed.held * FRAME_BYTES);
+    size_t bytes = frames * FRAME_BYTES;
+    void* base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (base == MAP_FAILED) fail("no memory for a flood of %llu messages", (unsigned long long)frames);
+    madvise(base, bytes, MADV_HUGEPAGE);
+    feed.bytes = base;
     feed.held = frames;
     feed.held_kind = feed.kind;
 }
