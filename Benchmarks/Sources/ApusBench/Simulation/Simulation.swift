@@ -1,4 +1,4 @@
 extension Registry {
     /// Decision loop and simulated time.
-    static var simulation: [any Benchmark] { [] }
+    static var simulation: [any Benchmark] { [DecisionLoop(), Backtest(), RecordingStages()] }
 }
