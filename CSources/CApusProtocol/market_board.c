@@ -40,16 +40,12 @@ static void store(apus_level* to, const apus_level* from) {
     apus_words_store((uint64_t*)(void*)to, (const uint64_t*)(const void*)from, 2);
 }
 
-// How many levels are better than the key. Without a branch on a price, as it would be guessed wrong half the time.
+// How many levels are better than the key. From the best one on, where most changes are.
 static uint32_t place_of(const row* row, int64_t key) {
-    uint32_t low = 0;
-    for (uint32_t left = row->count; left > 0;) {
-        uint32_t half = (left + 1) / 2;
-        uint32_t better = key_of(row, row->levels[low + half - 1].price) > key;
-        low += half & (0u - better);
-        left -= half;
-    }
-    return low;
+    uint32_t place = 0;
+    while (place < row->count && key_of(row, row->levels[place].price) > key)
+        place++;
+    return place;
 }
 
 static void note_bound(row* row) {
