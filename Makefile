@@ -1,19 +1,20 @@
 # make run [ARGS="--seconds 20 --json"]   build a release and run apus
 # make test                               build and run every test
 # make bench [ARGS="--only book-l2 --json"] measure everything beside its peers and floors (docs/PERFORMANCE.md)
+# make profile [SECONDS=10 PID=... ENGINE=... ARGS=...] record the running engine, draw a flame graph (docs/PROFILING.md)
 # make lint, make format                  check or mend the formatting
 # Nothing but the program itself writes to standard output in `make run`.
 
 SWIFT ?= swift
 CLANG_FORMAT ?= clang-format
-PACKAGES := libuv1-dev libssl-dev libjemalloc-dev zlib1g-dev pkg-config
+PACKAGES := libuv1-dev libssl-dev libjemalloc-dev zlib1g-dev pkg-config systemtap-sdt-dev
 BENCH_PACKAGES := gcc g++ util-linux libsimdjson-dev libabsl-dev python3-venv libwebsockets-dev libboost-dev
 SHARED ?= $(or $(APUS_SHARED),../shared)
 PEERS := Benchmarks/.build/peers
 SWIFT_FOLDERS := Sources Tests Benchmarks/Sources Package.swift Benchmarks/Package.swift
 C_FILES = $(shell find CSources Tests Benchmarks/Sources Benchmarks/Peers -name '*.[ch]' -not -path '*/.build/*')
 
-.PHONY: run test build deps bench peers lint format
+.PHONY: run test build deps bench peers profile lint format
 
 run: build
 	@exec "$$($(SWIFT) build -c release --show-bin-path 2>/dev/null)/apus" run $(ARGS)
@@ -36,6 +37,11 @@ peers: deps
 	@$(MAKE) --silent -C Benchmarks/Peers OUT=$(abspath $(PEERS)) 1>&2
 	@if [ -d $(SHARED)/peers ]; then $(MAKE) --silent -C $(SHARED)/peers OUT=$(abspath $(PEERS)) 1>&2; \
 	else echo "$(SHARED)/peers is not there: rows that need it will say so" >&2; fi
+
+# An engine that runs already is named by PID or ENGINE; else one is started, with ARGS for `apus run`.
+profile: $(if $(PID)$(ENGINE),,build)
+	@exec python3 Benchmarks/Profile/profile.py --apus "$$($(SWIFT) build -c release --show-bin-path 2>/dev/null)/apus" \
+	    $(if $(SECONDS),--seconds $(SECONDS)) $(if $(PID),--pid $(PID)) $(if $(ENGINE),--engine $(ENGINE)) -- $(ARGS)
 
 # Installs what is missing as root or by sudo without a password; otherwise says what to install and stops.
 deps:

@@ -31,8 +31,8 @@ let package = Package(
 
         // What sends to it.
         .executableTarget(
-            name: "bench-venue", dependencies: ["CApusProtocol", "CApusRing"], path: "Sources/BenchVenue",
-            cSettings: cSettings, linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+            name: "bench-venue", path: "Sources/BenchVenue", cSettings: cSettings,
+            linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
 
         // The measurements.
         .target(
@@ -44,6 +44,14 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Sources/ApusBench"),
+
+        // What is counted instead of timed: .ci/counts.
+        .target(
+            name: "CCounts", dependencies: ["CApusWire", "CApusProtocol", "CApusRing"], path: "Sources/CCounts",
+            cSettings: cSettings, linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+        .executableTarget(
+            name: "apus-counts", dependencies: ["Apus", "ApusEngine", "CApusRing", "CCounts"],
+            path: "Sources/ApusCounts"),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c11

@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define READS_A_LOOK 1000
+#define READS_A_SERIES 1000
+// Series that are kept, the newest: their median is the result, as other work falls into few of them.
+#define SERIES_MOST 1024
 
 // A line of the memory that is walked through.
 typedef struct step {
@@ -47,16 +49,21 @@ static void* go(void* argument) {
     walk* w = argument;
     lay_out(w);
     const step* at = w->steps;
-    uint64_t reads = 0, begin_ns = apus_clock_monotonic(), passed_ns;
+    double series[SERIES_MOST];
+    uint32_t count = 0;
+    uint64_t begin_ns = apus_clock_monotonic(), before_ns = begin_ns;
     do {
-        for (int i = 0; i < READS_A_LOOK; i++)
+        for (int i = 0; i < READS_A_SERIES; i++)
             at = at->next;
-        reads += READS_A_LOOK;
         // Where the walk has come to is looked at, so that no read is left out by the compiler.
         __asm__ volatile("" : : "r"(at) : "memory");
-        passed_ns = apus_clock_monotonic() - begin_ns;
-    } while (passed_ns < w->duration_ns);
-    w->read_ns = (double)passed_ns / (double)reads;
+        uint64_t now_ns = apus_clock_monotonic();
+        series[count++ % SERIES_MOST] = (double)(now_ns - before_ns) / READS_A_SERIES;
+        before_ns = now_ns;
+    } while (before_ns - begin_ns < w->duration_ns);
+    apus_floor_spread spread;
+    apus_floor_spread_of(series, count < SERIES_MOST ? count : SERIES_MOST, &spread);
+    w->read_ns = spread.median_ns;
     return NULL;
 }
 

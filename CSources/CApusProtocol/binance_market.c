@@ -198,8 +198,10 @@ int apus_binance_market_message(apus_binance_market* binance, const uint8_t* byt
     apus_publisher_message(out, receive_ns, kernel_ns);
     apus_publisher_count(out, APUS_COUNT_FRAMES, 1);
     apus_binance_message* message = &binance->last;
+    apus_probe_frame(length, receive_ns);
     int error = apus_binance_decode(&binance->decoder, bytes, length, APUS_INSTRUMENT_NONE, message);
     if (error < 0) return failed(binance, error);
+    apus_probe_decoded(&message->instrument, &message->last_update);
     if (message->kind == APUS_BINANCE_UNKNOWN) {
         apus_publisher_count(out, APUS_COUNT_UNKNOWN, 1);
         return 0;

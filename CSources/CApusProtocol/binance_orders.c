@@ -58,6 +58,7 @@ void apus_binance_orders_config_usdm(apus_binance_orders_config* config) {
 
 static bool report(apus_binance_orders* self, const apus_report* report) {
     apus_publisher_count(self->out, APUS_COUNT_REPORTS, 1);
+    apus_probe_answered(report);
     // Room was seen before whatever is reported here was taken up.
     return apus_report_push(self->rings->reports, report) == 0;
 }
@@ -141,6 +142,7 @@ static uint8_t connection_check(const apus_binance_orders* self, const apus_orde
 }
 
 static void send_order(apus_binance_orders* self, const apus_order* order, uint64_t now_ns) {
+    apus_probe_taken(order);
     uint8_t reason = apus_guard_check(&self->guard, order, now_ns);
     if (reason == APUS_GUARD_PASSED) reason = connection_check(self, order);
     apus_binance_request* request = reason == APUS_GUARD_PASSED ? new_request(self, now_ns) : NULL;
@@ -187,6 +189,7 @@ static void note_sent(apus_binance_orders* self) {
         if (request->number == self->next_unsent) {
             if (self->api.tx_total < request->tx_mark) return;
             request->sent_ns = self->api.sent_ns;
+            apus_probe_sent(&request->client_id, &request->decided_ns, &request->sent_ns);
             if (request->decided_ns != 0) {
                 apus_histogram_record_signed(&self->out->counters->hops[APUS_HOP_ORDER_SENT],
                                              (int64_t)(request->sent_ns - request->decided_ns));
@@ -328,6 +331,7 @@ static void take_event(apus_binance_orders* self, const apus_binance_answer* eve
 
 static void take_message(apus_binance_orders* self, const apus_link* link, const apus_ws_item* item, uint64_t now_ns) {
     apus_binance_answer answer;
+    apus_probe_frame(item->size, now_ns);
     if (apus_binance_decode_answer(self->market->instruments, self->config.settlement_asset, item->data, item->size,
                                    &answer)
         < 0) {

@@ -398,7 +398,9 @@ static uint32_t turn(apus_session* session, uint64_t now_ns) {
     check_command(self, now_ns);
     work += send_commands(self, now_ns);
     check_books(self, now_ns);
-    return work + take_answers(self, now_ns);
+    work += take_answers(self, now_ns);
+    apus_market_write_behind(self->binance.market);
+    return work;
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b) {

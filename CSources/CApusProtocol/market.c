@@ -90,7 +90,7 @@ void apus_market_state(apus_market* market, apus_market_book* book, uint8_t stat
         .bid_price = reason,
     };
     // The board first, as for a touch: who is told that the book is stale does not find it live there.
-    apus_market_board_write(market, book, market->out->feed.next);
+    apus_market_board_write(market, book, market->out->feed.next, market->out->receive_ns);
     apus_publisher_emit(market->out, &event);
     apus_publisher_count(market->out, APUS_COUNT_EVENTS, 1);
 }
@@ -110,23 +110,23 @@ void apus_market_clear(apus_market* market, apus_market_book* book) {
 
 int apus_market_apply(apus_market* market, apus_market_book* book, const apus_level* bids, uint32_t bid_count,
                       const apus_level* asks, uint32_t ask_count) {
-    apus_market_board_note(book, APUS_SIDE_BID, bids, bid_count);
-    apus_market_board_note(book, APUS_SIDE_ASK, asks, ask_count);
-    int result = apus_book_apply(&book->book, APUS_SIDE_BID, bids, bid_count);
-    if (result >= 0) result = apus_book_apply(&book->book, APUS_SIDE_ASK, asks, ask_count);
+    apus_market_board_note(market, book, APUS_SIDE_BID, bids, bid_count);
+    apus_market_board_note(market, book, APUS_SIDE_ASK, asks, ask_count);
+    int result = bid_count > 0 ? apus_book_apply(&book->book, APUS_SIDE_BID, bids, bid_count) : 0;
+    if (result >= 0 && ask_count > 0) result = apus_book_apply(&book->book, APUS_SIDE_ASK, asks, ask_count);
     if (result >= 0) return 0;
     apus_market_clear(market, book);
     apus_market_state(market, book, APUS_STATE_STALE, APUS_BOOK_REASON_ARENA);
     return result;
 }
 
-void apus_market_publish(apus_market* market, apus_market_book* book, uint8_t flags) {
-    if (book->state != APUS_STATE_LIVE) return;
+static apus_event touch_event(const apus_market_book* book, uint8_t flags) {
     apus_touch touch = apus_book_best(&book->book);
     if (touch.bid_quantity == 0) flags |= APUS_BOOK_NO_BID;
     if (touch.ask_quantity == 0) flags |= APUS_BOOK_NO_ASK;
-    if (apus_book_crossed(&book->book)) flags |= APUS_BOOK_CROSSED;
-    apus_event event = {
+    if (touch.bid_price >= touch.ask_price && touch.bid_quantity != 0 && touch.ask_quantity != 0)
+        flags |= APUS_BOOK_CROSSED;
+    return (apus_event){
         .instrument = book->instrument,
         .kind = APUS_EVENT_BOOK,
         .flags = flags,
@@ -136,9 +136,31 @@ void apus_market_publish(apus_market* market, apus_market_book* book, uint8_t fl
         .ask_price = touch.ask_price,
         .ask_quantity = touch.ask_quantity,
     };
+}
+
+// In simulated time, where the board is written when somebody asks.
+static void publish_deferred(apus_market* market, apus_market_book* book, uint8_t flags) {
+    apus_publisher* out = market->out;
+    apus_event event = touch_event(book, flags);
+    if (flags & APUS_BOOK_SNAPSHOT) market->watches[book->instrument].touched = 1;
+    book->board_pending = true;
+    book->board_ns = out->receive_ns;
+    book->event_number = apus_publisher_emit_at(out, &event, out->receive_ns);
+    apus_publisher_count(out, APUS_COUNT_EVENTS, 1);
+    apus_publisher_hops(out, out->receive_ns);
+}
+
+void apus_market_publish(apus_market* market, apus_market_book* book, uint8_t flags) {
+    apus_probe_applied(&book->instrument, &book->update_id);
+    if (book->state != APUS_STATE_LIVE) return;
+    if (market->watches != NULL) {
+        publish_deferred(market, book, flags);
+        return;
+    }
+    apus_event event = touch_event(book, flags);
     // The board first: who has read this event finds its book there, or a newer one.
     uint64_t number = market->out->feed.next;
-    if (apus_market_board_behind(book)) apus_market_board_write(market, book, number);
+    if (apus_market_board_behind(book)) apus_market_board_announce(market, book, number);
     book->event_number = apus_publisher_emit(market->out, &event);
     apus_publisher_count(market->out, APUS_COUNT_EVENTS, 1);
     apus_publisher_hops(market->out, event.publish_ns);

@@ -5,6 +5,8 @@
 // not full, as they were at the last write; and the changes at or above board_worst since then are those that were noted.
 #include "market_board.h"
 
+#include <string.h>
+
 typedef struct row {
     apus_level* levels;
     uint32_t count;
@@ -18,7 +20,27 @@ static int64_t key_of(const row* row, int64_t price) {
     return price ^ row->flip;
 }
 
-void apus_market_board_note(apus_market_book* book, uint32_t side, const apus_level* levels, uint32_t count) {
+static uint64_t watched(uint64_t prices, const apus_level* levels, uint32_t count) {
+    uint64_t touched = 0;
+    for (uint32_t i = 0; i < count; i++)
+        touched |= prices & apus_board_watch_bit(levels[i].price);
+    return touched;
+}
+
+// An entry that is written only when somebody reads it is copied then.
+static void note_watched(apus_market* market, apus_market_book* book, uint32_t side, const apus_level* levels,
+                         uint32_t count) {
+    apus_board_watch* watch = &market->watches[book->instrument];
+    if (watch->prices[side] != 0) watch->touched |= watched(watch->prices[side], levels, count);
+    book->board_stale[side] = true;
+}
+
+void apus_market_board_note(apus_market* market, apus_market_book* book, uint32_t side, const apus_level* levels,
+                            uint32_t count) {
+    if (market->watches != NULL) {
+        note_watched(market, book, side, levels, count);
+        return;
+    }
     int64_t flip = side == APUS_SIDE_BID ? 0 : -1, worst = book->board_worst[side] ^ flip;
     uint32_t noted = book->board_change_count[side];
     apus_level* changes = book->board_changes[side];
@@ -109,12 +131,12 @@ static uint32_t write_side(apus_market* market, apus_market_book* book, uint32_t
     return row.count;
 }
 
-void apus_market_board_write(apus_market* market, apus_market_book* book, uint64_t event_number) {
+void apus_market_board_write(apus_market* market, apus_market_book* book, uint64_t event_number, uint64_t publish_ns) {
     apus_board_header* entry = apus_board_begin(&market->out->board, book->instrument);
     apus_board_header header = {
         .event_number = event_number,
         .update_id = book->update_id,
-        .publish_ns = market->out->receive_ns,
+        .publish_ns = publish_ns,
         .bids = write_side(market, book, APUS_SIDE_BID, entry),
         .asks = write_side(market, book, APUS_SIDE_ASK, entry),
         .total_bids = apus_book_level_count(&book->book, APUS_SIDE_BID),
@@ -122,4 +144,70 @@ void apus_market_board_write(apus_market* market, apus_market_book* book, uint64
         .state = book->state,
     };
     apus_board_end(entry, &header);
+    book->board_pending = false;
+}
+
+// MARK: the board once a turn
+
+int apus_market_batch_board(apus_market* market) {
+    market->behind = apus_arena_alloc(market->arena, market->instruments->capacity * sizeof *market->behind);
+    return market->behind == NULL ? -ENOMEM : 0;
+}
+
+void apus_market_write_behind(apus_market* market) {
+    for (uint32_t i = 0; i < market->behind_count; i++) {
+        apus_market_book* book = market->books[market->behind[i]];
+        // A change of state has written it in between.
+        if (book->board_pending) apus_market_board_write(market, book, book->event_number, book->board_ns);
+    }
+    market->behind_count = 0;
+}
+
+static void note_behind(apus_market* market, apus_market_book* book) {
+    book->board_ns = market->out->receive_ns;
+    if (book->board_pending) return;
+    // Full only after changes of state in the same turn: then what is listed is written now.
+    if (market->behind_count == market->instruments->capacity) apus_market_write_behind(market);
+    book->board_pending = true;
+    market->behind[market->behind_count++] = book->instrument;
+}
+
+void apus_market_board_announce(apus_market* market, apus_market_book* book, uint64_t event_number) {
+    if (market->behind != NULL) {
+        note_behind(market, book);
+    } else {
+        apus_market_board_write(market, book, event_number, market->out->receive_ns);
+    }
+}
+
+// MARK: the board on demand
+
+static void complete_entry(void* writer, uint32_t instrument) {
+    apus_market* market = writer;
+    apus_market_book* book = apus_market_at(market, (uint16_t)instrument);
+    if (book != NULL && book->board_pending) apus_market_board_write(market, book, book->event_number, book->board_ns);
+}
+
+// Which levels the entry would have is counted only where the answer depends on it.
+static int64_t shown_quantity(void* writer, uint32_t instrument, uint32_t side, int64_t price, int64_t most) {
+    const apus_market* market = writer;
+    const apus_market_book* book = apus_market_at(market, (uint16_t)instrument);
+    if (book == NULL) return most;
+    int64_t quantity = apus_book_quantity(&book->book, side, price);
+    if (quantity >= most) return most;
+    uint32_t depth = market->out->board.depth;
+    bool deeper = apus_book_rank(&book->book, side, price, depth) >= depth;
+    return deeper && apus_book_level_count(&book->book, side) > depth ? -1 : quantity;
+}
+
+int apus_market_defer_board(apus_market* market, apus_board* board) {
+    size_t bytes = market->instruments->capacity * sizeof *market->watches;
+    market->watches = apus_arena_alloc(market->arena, bytes);
+    if (market->watches == NULL) return -ENOMEM;
+    memset(market->watches, 0, bytes);
+    board->complete = complete_entry;
+    board->shown = shown_quantity;
+    board->watches = market->watches;
+    board->writer = market;
+    return 0;
 }

@@ -361,6 +361,7 @@ static void take_tick_size(apus_polymarket_market* polymarket) {
 // MARK: frames
 
 static void take(apus_polymarket_market* polymarket) {
+    apus_probe_decoded(&polymarket->last.instrument, &polymarket->last.timestamp);
     switch (polymarket->last.kind) {
     case APUS_POLYMARKET_CHANGE:
         take_changes(polymarket);
@@ -429,6 +430,7 @@ int apus_polymarket_market_message(apus_polymarket_market* polymarket, const uin
     apus_publisher_count(out, APUS_COUNT_FRAMES, 1);
     apus_polymarket_frame frame;
     apus_polymarket_frame_begin(&frame, bytes, length);
+    apus_probe_frame(length, receive_ns);
     int result = apus_polymarket_frame_many(&frame) ? check(polymarket, bytes, length) : 0;
     if (result < 0) return failed(polymarket, result);
     while ((result = apus_polymarket_frame_next(&polymarket->decoder, &frame, &polymarket->last)) > 0)

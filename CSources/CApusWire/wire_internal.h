@@ -12,6 +12,7 @@
 #define APUS_WIRE_INTERNAL_H
 
 #include "apus_allocations.h"
+#include "apus_probes.h"
 #include "apus_wire.h"
 
 #include <netinet/in.h>
@@ -24,6 +25,9 @@
 #define ADDRESSES_MAX 16u
 // Bytes taken from the kernel at once for TLS: eight full records.
 #define CIPHER_BYTES (128u << 10)
+// Bytes taken from the kernel at once for a plain connection: they are still in the processor's second cache when they are
+// decoded. Of a flood without this bound megabytes would come at once.
+#define PLAIN_BYTES (128u << 10)
 // How often the loop runs while something is under way that is not a steady connection, and how often time-outs are looked at.
 #define LOOP_INTERVAL_NS 20000ull
 #define HOUSE_INTERVAL_NS 1000000ull

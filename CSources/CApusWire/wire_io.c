@@ -32,10 +32,12 @@ static uint32_t read_plain(apus_wire* wire, connection* c, transport* t) {
     uint8_t* at;
     size_t space = apus_channel_space(channel, &at);
     if (space == 0) return 0;
+    if (space > PLAIN_BYTES) space = PLAIN_BYTES;
     reading r = wire_receive(t, at, space);
     if (r.count > 0) {
         uint64_t now = wire_now(wire);
         apus_channel_received(channel, (size_t)r.count, now, wire_stamp(wire, &r, now));
+        apus_probe_received((size_t)r.count, &channel->receive_ns, &channel->kernel_ns);
         if (wire->counters) apus_count(&wire->counters->hot[APUS_COUNT_BYTES], (uint64_t)r.count);
         t->ready = (size_t)r.count == space;
         return 1;
@@ -57,6 +59,7 @@ static uint32_t write_plain(apus_wire* wire, connection* c, transport* t) {
     ssize_t count = send(t->fd, at, size, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (count > 0) {
         apus_channel_sent(channel, (size_t)count, wire_now(wire));
+        apus_probe_written((size_t)count, &channel->sent_ns);
         return 1;
     }
     if (count == 0 || errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return 0;
@@ -94,6 +97,7 @@ static uint32_t take_records(apus_wire* wire, connection* c, transport* t, uint3
         if (t->fresh) wire_tls_keep(t);
         if (count > 0) {
             apus_channel_received(channel, (size_t)count, t->receive_ns, t->kernel_ns);
+            apus_probe_received((size_t)count, &channel->receive_ns, &channel->kernel_ns);
             if (wire->counters) apus_count(&wire->counters->hot[APUS_COUNT_BYTES], (uint64_t)count);
             if (t->cipher_start == t->cipher_end && !t->stream_end && SSL_pending(t->ssl) == 0) return taken + 1;
             continue;
@@ -134,6 +138,7 @@ static uint32_t write_tls(apus_wire* wire, connection* c, transport* t) {
         int count = SSL_write(t->ssl, at, size < INT_MAX ? (int)size : INT_MAX);
         if (count > 0) {
             apus_channel_sent(channel, (size_t)count, wire_now(wire));
+            apus_probe_written((size_t)count, &channel->sent_ns);
             written++;
             continue;
         }

@@ -1,4 +1,5 @@
 import Apus
+import ApusEngine
 import ApusSamples
 import Foundation
 import Glibc
@@ -68,7 +69,10 @@ private func onThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> 
         #expect(result.summary.overfills == 0 && result.summary.strangeReports == 0)
         let hops = Set(result.summary.hops.keys)
         #expect(
-            hops.isSuperset(of: ["receive_publish", "publish_decide", "decide_order", "order_sent", "sent_answer"]))
+            hops.isSuperset(of: [
+                "venue_kernel", "kernel_receive", "receive_publish", "publish_decide", "decide_order", "order_sent",
+                "sent_answer",
+            ]))
         #expect(result.json.description.hasPrefix("{\"events\":"))
         #expect(!EngineMonitor.engines().contains { $0.name == name })
     }
@@ -78,6 +82,29 @@ private func onThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> 
         let error = await #expect(throws: ConfigurationError.self) { try await onThread { try run(store, seconds: 1) } }
         #expect(error?.key == "strategy.parameters.half-spread")
         #expect(error?.origin == .commandLine(flag: "--set strategy.parameters.half-spread"))
+    }
+}
+
+@Suite struct RunResultTests {
+    private func result(_ hops: [String: HopSummary]) -> RunResult {
+        var summary = EngineSummary()
+        summary.hops = hops
+        return RunResult(summary: summary, seconds: 2, strategy: "none", venue: "loopback", steady: nil)
+    }
+
+    @Test func hopsAreToldInAMessagesOrderWithTheirSkew() {
+        var venue = HopSummary()
+        (venue.skewed, venue.worstSkew) = (7, 1_200_000)
+        var decide = HopSummary()
+        (decide.count, decide.p50, decide.p99, decide.p999, decide.max) = (5, 80, 90, 95, 99)
+        let result = result(["publish_decide": decide, "venue_kernel": venue])
+        #expect(
+            result.json.description.contains(
+                #""hops":{"venue_kernel":{"p50":0,"p99":0,"p999":0,"max":0,"count":0,"clock_skew":7,"#
+                    + #""worst_clock_skew_ns":1200000},"publish_decide":{"p50":80,"p99":90,"p999":95,"max":99,"count":5,"#
+                    + #""clock_skew":0,"worst_clock_skew_ns":0}}"#))
+        #expect(result.text.contains("clock skew: 7 of 7 messages were stamped ahead of our clock, by 1.2 ms at worst"))
+        #expect(!result.text.contains("times of publish_decide"))
     }
 }
 

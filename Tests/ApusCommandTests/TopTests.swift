@@ -1,3 +1,4 @@
+import ApusEngine
 import CApusRing
 import Glibc
 import Testing
@@ -51,10 +52,8 @@ private final class MadeEngine {
         apus_count(UnsafeMutableRawPointer(view.counters!).assumingMemoryBound(to: UInt64.self) + index, amount)
     }
 
-    func record(hop: Int, nanoseconds: UInt64) {
-        let words = Int(APUS_HOT_COUNTERS.rawValue + APUS_DECIDE_COUNTERS.rawValue)
-        let base = UnsafeMutableRawPointer(view.counters!) + words * 8
-        apus_histogram_record(base.assumingMemoryBound(to: apus_histogram.self) + hop, nanoseconds)
+    func record(_ hop: apus_hop, nanoseconds: Int64) {
+        apus_histogram_record_signed(apus_counters_hop(view.counters, hop.rawValue), nanoseconds)
     }
 }
 
@@ -77,22 +76,56 @@ private final class MadeEngine {
     @Test func countersAndHopsHaveTheirNames() throws {
         #expect(hotCounterNames.count == Int(APUS_COUNT_ARENA_BYTES.rawValue) + 1)
         #expect(decideCounterNames.count == Int(APUS_COUNT_DECIDE_TURNS.rawValue) + 1)
-        #expect(hopNames.count == Int(APUS_HOP_SENT_ANSWER.rawValue) + 1)
+        #expect(HopSummary.names.map(\.hop.rawValue) == Array(0...APUS_HOP_SENT_ANSWER.rawValue))
         let engine = try MadeEngine("counters")
         engine.count(Int(APUS_COUNT_GAPS.rawValue), 3)
         engine.count(Int(APUS_HOT_COUNTERS.rawValue + APUS_COUNT_EVENTS_LOST.rawValue), 12_345)
-        for value in [100, 200, 300] as [UInt64] {
-            engine.record(hop: Int(APUS_HOP_PUBLISH_DECIDE.rawValue), nanoseconds: value)
+        for value in [100, 200, 300] as [Int64] {
+            engine.record(APUS_HOP_PUBLISH_DECIDE, nanoseconds: value)
         }
         let sample = try EngineMonitor(attachingTo: engine.name).sample(levels: 1)
         #expect(sample.counter("gaps") == 3)
         #expect(sample.counter("events_lost") == 12_345)
         let hop = try #require(sample.hops.first { $0.name == "publish_decide" })
-        #expect(hop.count == 3 && hop.maximum == 300)
-        #expect((200...203).contains(hop.p50) && (300...305).contains(hop.p999))
+        #expect(hop.times.count == 3 && hop.times.max == 300)
+        #expect((200...203).contains(hop.times.p50) && (300...305).contains(hop.times.p999))
         let text = TopView(sample, previous: nil).lines(depth: 1).map(\.plain).joined(separator: "\n")
         #expect(text.contains("lost 12,345") && text.contains("publish_decide"))
         #expect(!text.contains("order_sent"))
+    }
+
+    @Test func negativeDelaysAreClockSkew() throws {
+        let engine = try MadeEngine("skew")
+        for value in [-300_000, 400_000, -820_000] as [Int64] {
+            engine.record(APUS_HOP_VENUE_KERNEL, nanoseconds: value)
+        }
+        let sample = try EngineMonitor(attachingTo: engine.name).sample(levels: 1)
+        let hop = try #require(sample.hops.first { $0.name == "venue_kernel" })
+        #expect(hop.times.count == 1 && hop.times.p50 == 400_000 && hop.times.max == 400_000)
+        #expect(hop.times.skewed == 2 && hop.times.worstSkew == 820_000)
+        let text = hopTable(sample.hops).map(\.plain).joined(separator: "\n")
+        #expect(
+            text.contains("clock skew: 2 of 3 messages were stamped ahead of our clock, by 820 µs at worst"), "\(text)")
+        #expect(!text.contains("-300") && !text.contains("-820"))
+        let json = sample.json.description
+        #expect(
+            json.contains(
+                #""venue_kernel":{"p50":400000,"p99":400000,"p999":400000,"max":400000,"count":1,"#
+                    + #""clock_skew":2,"worst_clock_skew_ns":820000}"#), "\(json)")
+    }
+
+    @Test func aHopOfNothingButSkewIsStillShown() throws {
+        let engine = try MadeEngine("only-skew")
+        engine.record(APUS_HOP_VENUE_KERNEL, nanoseconds: -5000)
+        engine.record(APUS_HOP_PUBLISH_DECIDE, nanoseconds: -40)
+        let sample = try EngineMonitor(attachingTo: engine.name).sample(levels: 1)
+        let lines = hopTable(sample.hops).map(\.plain)
+        let row = try #require(lines.first { $0.hasPrefix("venue_kernel") })
+        #expect(row.split(separator: " ") == ["venue_kernel", "0", "-", "-", "-", "-"])
+        #expect(lines.contains { $0.contains("1 of 1 messages were stamped ahead of our clock, by 5.0 µs at worst") })
+        #expect(lines.contains { $0.contains("1 of 1 times of publish_decide ended before they began, by 40 ns") })
+        #expect(!lines.contains { $0.hasPrefix("order_sent") })
+        #expect(HopSummary.all(engine.view.counters).keys.sorted() == ["publish_decide", "venue_kernel"])
     }
 
     @Test func ratesNeedTwoLooks() throws {

@@ -24,7 +24,7 @@ private struct PaperBench {
         agent = try DecisionAgent(
             strategy: StrategyDescription(name: "t", summary: "t") { _ in RecordingStrategy(recorder: recorder) },
             instruments: [definition()], feed: feed, sink: paper, time: .simulated, configuration: engine)
-        loop = SimulatedLoop([paper, agent, paper])
+        loop = SimulatedLoop(decision: agent, paper: paper)
         feed.live()
         feed.book([(10_000, 50), (9_990, 70)], [(10_100, 30), (10_110, 40), (10_120, 500)])
         try agent.start(feed.now)

@@ -21,7 +21,7 @@ import Testing
             agent = try DecisionAgent(
                 strategy: strategy, parameters: parameters, instruments: [instrument], feed: feed, sink: paper,
                 time: .simulated, configuration: EngineConfiguration(runTag: 3))
-            loop = SimulatedLoop([paper, agent, paper])
+            loop = SimulatedLoop(decision: agent, paper: paper)
             feed.live()
             try agent.start(feed.now)
         }

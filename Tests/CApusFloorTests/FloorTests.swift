@@ -13,7 +13,8 @@ private func startedClock() -> apus_clock {
 
 private func allowed() -> [Int32] {
     var cpus = [Int32](repeating: -1, count: 1024)
-    return Array(cpus.prefix(Int(apus_floor_cpus(&cpus, Int32(cpus.count)))))
+    let count = apus_floor_cpus(&cpus, Int32(cpus.count))
+    return Array(cpus.prefix(Int(count)))
 }
 
 /// Two processors, or nil on a machine that has one.
@@ -30,6 +31,16 @@ private func withHistogram<Result>(_ body: (UnsafeMutablePointer<apus_histogram>
     let histogram = try #require(apus_floor_histogram())
     defer { free(histogram) }
     return try body(histogram)
+}
+
+/// Measures for longer and longer while other work leaves too little of the processors, and then says what came of it.
+private func patiently(_ measure: (_ duration: UInt64) -> Int32) -> Int32 {
+    var result: Int32 = 0
+    for duration in [10, 100, 1000, 8000] as [UInt64] {
+        result = measure(duration * millisecond)
+        if result != -ETIMEDOUT { return result }
+    }
+    return result
 }
 
 @Suite("Floor", .serialized)
@@ -59,7 +70,7 @@ struct FloorTests {
     func pingPong() throws {
         guard let (first, second) = pair() else { return }
         var windows = [Double](repeating: -1, count: 8)
-        let count = apus_floor_ping_pong(first, second, millisecond, &windows, 8)
+        let count = patiently { apus_floor_ping_pong(first, second, $0 / 8, &windows, 8) }
         try #require(count >= 1 && count <= 8)
         #expect(windows.prefix(Int(count)).allSatisfy { $0 > 0 })
         #expect(windows.dropFirst(Int(count)).allSatisfy { $0 == -1 })
@@ -97,7 +108,7 @@ struct FloorTests {
         guard let (first, second) = pair() else { return }
         var clock = startedClock()
         try withHistogram { oneWay in
-            #expect(apus_floor_wake(&clock, first, second, 5 * millisecond, oneWay) == 0)
+            #expect(patiently { apus_floor_wake(&clock, first, second, $0, oneWay) } == 0)
             #expect(apus_histogram_count(oneWay) >= 1)
             // A wake-up is a system call and more on each side: one that took no time was none.
             #expect(apus_histogram_quantile(oneWay, 0) > 0)
@@ -110,7 +121,7 @@ struct FloorTests {
         var clock = startedClock()
         for bytes in [1, 309, UInt32(APUS_FLOOR_MESSAGE_BYTES)] {
             try withHistogram { oneWay in
-                #expect(apus_floor_loopback(&clock, first, second, bytes, 50 * millisecond, oneWay) == 0)
+                #expect(patiently { apus_floor_loopback(&clock, first, second, bytes, $0, oneWay) } == 0)
                 #expect(apus_histogram_quantile(oneWay, 0) > 0)
             }
         }

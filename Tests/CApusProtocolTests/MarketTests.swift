@@ -65,6 +65,36 @@ import Testing
         #expect(stage.board().bids == [[9_900, 5_000]])
     }
 
+    @Test func aBatchedBoardIsWrittenOnceForATurn() {
+        let stage = MarketStage(depth: 2)
+        #expect(apus_market_batch_board(stage.market) == 0)
+        stage.live()
+        apus_market_write_behind(stage.market)
+        let before = stage.board()
+        #expect(before.header.update_id == 100)
+        stage.depth(101, 101, previous: 100, bids: [("100.00", "5.000")])
+        stage.depth(102, 102, previous: 101, bids: [("100.00", "6.000")])
+        #expect(stage.board().header.sequence == before.header.sequence, "it is written when the turn ends")
+        apus_market_write_behind(stage.market)
+        let after = stage.board()
+        #expect(after.header.sequence == before.header.sequence + 2, "and once")
+        #expect(after.header.update_id == 102 && after.bids == Array(stage.levels(0).prefix(2)))
+        #expect(after.header.event_number == stage.market.pointee.books[0]!.pointee.event_number)
+        apus_market_write_behind(stage.market)
+        #expect(stage.board().header.sequence == after.header.sequence, "nothing is behind")
+    }
+
+    @Test func aBatchedBoardShowsALossAtOnce() {
+        let stage = MarketStage(depth: 2)
+        #expect(apus_market_batch_board(stage.market) == 0)
+        stage.live()
+        stage.depth(101, 101, previous: 100, bids: [("100.00", "5.000")])
+        stage.depth(150, 150, previous: 149, bids: [("100.00", "6.000")])
+        #expect(stage.board().header.state == APUS_STATE_STALE.rawValue)
+        apus_market_write_behind(stage.market)
+        #expect(stage.board().header.state == APUS_STATE_STALE.rawValue)
+    }
+
     @Test func flagsTellOfEmptyAndCrossedSides() throws {
         let stage = MarketStage()
         stage.live()

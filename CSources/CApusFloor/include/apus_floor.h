@@ -90,7 +90,7 @@ int apus_floor_loopback(const apus_clock* clock, int32_t first_cpu, int32_t seco
 
 // The time of one read in `bytes` (a multiple of a cache line, at least two of them) of memory, where each read says where the next
 // one is: in a random order, so that no prefetcher helps. More than the caches hold gives the latency of memory, misses of the
-// TLB included. The memory is the function's own and is given back.
+// TLB included. The median of many series. The memory is the function's own and is given back.
 int apus_floor_memory(int32_t cpu, size_t bytes, uint64_t duration_ns, double* read_ns);
 
 // Gives memory for a histogram, empty, aligned as the engine's; NULL when there is none. free() gives it back.

@@ -175,9 +175,12 @@ static inline void apus_channel_closed(apus_channel* channel, uint8_t reason, in
 // given into rx end here.
 static inline size_t apus_channel_space(apus_channel* channel, uint8_t** at) {
     apus_buffer* rx = &channel->rx;
-    if (rx->start == rx->end)
+    size_t used = rx->end - rx->start;
+    // A short rest is moved at once: so a flood goes through the same cached bytes again and again.
+    bool moves = used <= APUS_CHANNEL_REST_BYTES || rx->capacity - rx->end < APUS_CHANNEL_READ_BYTES;
+    if (used == 0)
         rx->start = rx->end = 0;
-    else if (rx->start > 0 && rx->capacity - rx->end < APUS_CHANNEL_READ_BYTES)
+    else if (rx->start > 0 && moves)
         apus_buffer_compact(rx);
     *at = rx->base + rx->end;
     return rx->capacity - rx->end;

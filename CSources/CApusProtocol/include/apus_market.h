@@ -44,6 +44,8 @@ typedef struct apus_market_book {
     apus_level board_changes[2][APUS_MARKET_BOARD_CHANGES];
     uint8_t board_change_count[2];
     bool board_stale[2];    // the side must be copied from the book
+    bool board_pending;     // deferred, batched: an event has announced what the board does not have yet
+    uint64_t board_ns;      // then: publish time of that event
     uint32_t tickers_count; // ever remembered
     uint32_t tops_count;
     uint16_t instrument;
@@ -59,14 +61,31 @@ typedef struct apus_market {
     apus_publisher* out;
     apus_arena* arena;
     apus_instrument_table* instruments;
-    apus_market_book** books; // by instrument; NULL: never opened
-    apus_level* levels;       // room for the board's depth
-    const char* venue;        // for the directory, at most 15 characters
+    apus_market_book** books;  // by instrument; NULL: never opened
+    apus_level* levels;        // room for the board's depth
+    const char* venue;         // for the directory, at most 15 characters
+    apus_board_watch* watches; // by instrument, where the board is deferred; else NULL
+    uint16_t* behind;          // where the board is written once a turn: instruments whose entry is behind; else NULL
+    uint32_t behind_count;
 } apus_market;
 
 // Takes its tables from the arena. Returns 0, -ENOMEM, or -EINVAL when the table has more instruments than the board.
 int apus_market_init(apus_market* market, apus_publisher* out, apus_arena* arena, apus_instrument_table* instruments,
                      const char* venue);
+
+// For simulated time, where one thread publishes and reads: from now on a live book's entry of the board is written when it is read
+// through `board`, the readers' description of it. Every change of a live book must be published in the call that makes it, as
+// Binance's are; a Polymarket batch is held back. Needs a publisher without a clock. Returns 0, or -ENOMEM when the arena is full.
+int apus_market_defer_board(apus_market* market, apus_board* board);
+
+// For an engine whose one thread publishes and reads in turns: an entry of the board is written once for all the messages of a
+// turn, before anybody in this thread reads it. Another process may find it that much behind the newest event it has read.
+// Returns 0, or -ENOMEM when the arena is full.
+int apus_market_batch_board(apus_market* market);
+
+// The end of a turn's messages: writes the entries that are behind. A session calls it; without apus_market_batch_board it does
+// nothing.
+void apus_market_write_behind(apus_market* market);
 
 // The instrument's book, or NULL when it was never opened.
 static inline apus_market_book* apus_market_at(const apus_market* market, uint16_t instrument) {

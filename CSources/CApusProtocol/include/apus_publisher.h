@@ -40,20 +40,24 @@ static inline void apus_publisher_venue_ms(apus_publisher* out, uint64_t venue_m
     out->venue_ns = venue_ms == 0 ? 0 : venue_ms * 1000000ull - (uint64_t)out->realtime_offset;
 }
 
-// Publishes `event` with the times filled in; returns its number.
-static inline uint64_t apus_publisher_emit(apus_publisher* out, apus_event* event) {
-    event->publish_ns = out->clock ? apus_clock_now(out->clock) : out->receive_ns;
-    event->receive_delay_ns = apus_receive_delay(event->publish_ns, out->receive_ns);
+// Publishes `event` as of publish_ns; returns its number.
+static inline uint64_t apus_publisher_emit_at(apus_publisher* out, apus_event* event, uint64_t publish_ns) {
+    event->publish_ns = publish_ns;
+    event->receive_delay_ns = apus_receive_delay(publish_ns, out->receive_ns);
     event->venue_delay_ns = apus_venue_delay(out->receive_ns, out->venue_ns);
     return apus_feed_publish(&out->feed, event);
+}
+
+// Publishes `event` as of now; returns its number.
+static inline uint64_t apus_publisher_emit(apus_publisher* out, apus_event* event) {
+    return apus_publisher_emit_at(out, event, out->clock ? apus_clock_now(out->clock) : out->receive_ns);
 }
 
 static inline void apus_publisher_count(apus_publisher* out, enum apus_hot_counter counter, uint64_t amount) {
     apus_count(&out->counters->hot[counter], amount);
 }
 
-// Records the hops of the message at hand, once for each message, after its last event.
-static inline void apus_publisher_hops(apus_publisher* out, uint64_t publish_ns) {
+static inline void apus_publisher_record_hops(apus_publisher* out, uint64_t publish_ns) {
     apus_counters* counters = out->counters;
     uint64_t arrived = out->kernel_ns ? out->kernel_ns : out->receive_ns;
     if (out->venue_ns != 0) {
@@ -65,7 +69,16 @@ static inline void apus_publisher_hops(apus_publisher* out, uint64_t publish_ns)
         apus_histogram_record_signed(&counters->hops[APUS_HOP_KERNEL_RECEIVE],
                                      (int64_t)(out->receive_ns - out->kernel_ns));
     }
-    apus_histogram_record_signed(&counters->hops[APUS_HOP_RECEIVE_PUBLISH], (int64_t)(publish_ns - out->receive_ns));
+    // Without a clock both are the same time.
+    if (out->clock != NULL) {
+        apus_histogram_record_signed(&counters->hops[APUS_HOP_RECEIVE_PUBLISH],
+                                     (int64_t)(publish_ns - out->receive_ns));
+    }
+}
+
+// Records the hops of the message at hand, once for each message, after its last event.
+static inline void apus_publisher_hops(apus_publisher* out, uint64_t publish_ns) {
+    if (out->clock != NULL || out->venue_ns != 0 || out->kernel_ns != 0) apus_publisher_record_hops(out, publish_ns);
 }
 
 #endif

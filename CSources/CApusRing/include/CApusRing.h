@@ -10,6 +10,7 @@
 #include "apus_feed.h"
 #include "apus_limits.h"
 #include "apus_order.h"
+#include "apus_probes.h"
 #include "apus_queue.h"
 #include "apus_shared.h"
 

@@ -28,11 +28,28 @@ typedef struct apus_board_header {
 _Static_assert(sizeof(apus_board_header) == APUS_CACHE_LINE, "the header of an entry is one cache line");
 _Static_assert(sizeof(apus_level) == 16, "layout");
 
+// What one reader in the writer's own thread waits for on an instrument: any change of the levels at some prices.
+typedef struct apus_board_watch {
+    uint64_t prices[2]; // by side, bit apus_board_watch_bit(price)
+    uint64_t touched;   // not 0: such a level may have changed since the reader cleared this
+} apus_board_watch;
+
+static inline uint64_t apus_board_watch_bit(int64_t price) {
+    return 1ull << ((uint64_t)price * 0x9E3779B97F4A7C15ull >> 58);
+}
+
 typedef struct apus_board {
     uint8_t* base;
     uint32_t instruments;
     uint32_t depth;
     uint64_t stride; // bytes from one entry to the next
+    // Simulated time only, where one thread writes and reads: the writer's own functions, so that an entry is written when it is
+    // read and not at every event. NULL: the writer keeps every entry up to date, as other threads and processes need it.
+    void (*complete)(void* writer, uint32_t instrument); // writes what is pending of an entry
+    // What the entry shows at a price, at most `most`; -1 when that is less than `most` but the price is deeper than the entry.
+    int64_t (*shown)(void* writer, uint32_t instrument, uint32_t side, int64_t price, int64_t most);
+    apus_board_watch* watches; // by instrument
+    void* writer;
 } apus_board;
 
 static inline uint64_t apus_board_stride(uint32_t depth) {
@@ -91,6 +108,7 @@ static inline void apus_board_write(const apus_board* board, uint32_t instrument
 // in the middle of it at every try (if the heartbeat stands still, it died there).
 static inline int apus_board_read(const apus_board* board, uint32_t instrument, apus_board_header* header,
                                   apus_level* bids, apus_level* asks) {
+    if (board->complete != NULL) board->complete(board->writer, instrument);
     const apus_board_header* entry = apus_board_entry(board, instrument);
     const uint64_t* words = (const uint64_t*)(const void*)entry;
     for (uint32_t attempt = 0; attempt < APUS_BOARD_READ_TRIES; attempt++) {

@@ -10,6 +10,8 @@
 #define APUS_FEED_H
 
 #include "apus_event.h"
+#include "apus_probes.h"
+
 #include <string.h>
 
 #define APUS_EVENT_WORDS (sizeof(apus_event) / sizeof(uint64_t))
@@ -57,6 +59,7 @@ static inline uint64_t apus_feed_publish(apus_feed_writer* writer, const apus_ev
         __atomic_store_n(&slot->words[i], words[i], __ATOMIC_RELAXED);
     }
     __atomic_store_n(&slot->sequence, 2 * number + 2, __ATOMIC_RELEASE);
+    apus_probe_published(&slot->words[0], &writer->next, &slot->words[offsetof(apus_event, publish_ns) / 8]);
     writer->next = number + 1;
     __atomic_store_n(writer->published, number + 1, __ATOMIC_RELEASE);
     return number;
@@ -90,6 +93,11 @@ static inline enum apus_feed_result apus_feed_read(apus_feed_reader* reader, apu
         }
     }
     return apus_feed_lapped(reader);
+}
+
+// Whether there is something to read.
+static inline bool apus_feed_waiting(const apus_feed_reader* reader) {
+    return __atomic_load_n(reader->published, __ATOMIC_ACQUIRE) > reader->next;
 }
 
 // True while the slot at the reader's place holds a half-written event: with a dead writer it will stay so.

@@ -45,8 +45,9 @@
 #define APUS_HOST_BYTES 256u
 #define APUS_PATH_BYTES 1024u
 #define APUS_PING_TEXT_BYTES 64u
-// A receive buffer is compacted when less than this is free at its end.
+// A receive buffer is compacted when less than this is free at its end, or what it holds is no more than the second number.
 #define APUS_CHANNEL_READ_BYTES 16384u
+#define APUS_CHANNEL_REST_BYTES 2048u
 // Head of an HTTP answer, and the lines in it.
 #define APUS_HTTP_HEAD_BYTES_MAX 16384u
 #define APUS_HTTP_HEADERS_MAX 100u

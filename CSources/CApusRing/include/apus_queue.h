@@ -8,6 +8,7 @@
 #define APUS_QUEUE_H
 
 #include "apus_order.h"
+#include "apus_probes.h"
 #include <errno.h>
 #include <string.h>
 
@@ -41,19 +42,26 @@ static inline void apus_queue_init(apus_queue* queue, uint32_t slots) {
     queue->mask = slots - 1;
 }
 
-// Producer only. Returns 0, or -ENOBUFS when the ring is full: nothing was pushed.
-static inline int apus_queue_push(apus_queue* queue, const void* element) {
+// Producer only. Returns where the element lies now, which stays as it is until the ring has come round; NULL when the ring is
+// full: nothing was pushed.
+static inline const void* apus_queue_put(apus_queue* queue, const void* element) {
     uint64_t head = queue->head;
     if (head - queue->seen_tail > queue->mask) {
         queue->seen_tail = __atomic_load_n(&queue->tail, __ATOMIC_ACQUIRE);
         if (head - queue->seen_tail > queue->mask) {
             queue->refused++;
-            return -ENOBUFS;
+            return NULL;
         }
     }
-    memcpy(queue->elements + (head & queue->mask) * APUS_QUEUE_ELEMENT, element, APUS_QUEUE_ELEMENT);
+    void* place = queue->elements + (head & queue->mask) * APUS_QUEUE_ELEMENT;
+    memcpy(place, element, APUS_QUEUE_ELEMENT);
     __atomic_store_n(&queue->head, head + 1, __ATOMIC_RELEASE);
-    return 0;
+    return place;
+}
+
+// Producer only. Returns 0, or -ENOBUFS when the ring is full: nothing was pushed.
+static inline int apus_queue_push(apus_queue* queue, const void* element) {
+    return apus_queue_put(queue, element) == NULL ? -ENOBUFS : 0;
 }
 
 // Producer only: how many more elements fit for certain.
@@ -74,8 +82,16 @@ static inline bool apus_queue_pop(apus_queue* queue, void* element) {
     return true;
 }
 
+// Consumer only: whether there is an element to take.
+static inline bool apus_queue_waiting(const apus_queue* queue) {
+    return __atomic_load_n(&queue->head, __ATOMIC_ACQUIRE) != queue->tail;
+}
+
 static inline int apus_order_push(apus_queue* queue, const apus_order* order) {
-    return apus_queue_push(queue, order);
+    const apus_order* placed = apus_queue_put(queue, order);
+    if (placed == NULL) return -ENOBUFS;
+    apus_probe_ordered(placed);
+    return 0;
 }
 static inline bool apus_order_pop(apus_queue* queue, apus_order* order) {
     return apus_queue_pop(queue, order);

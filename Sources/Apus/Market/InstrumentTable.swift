@@ -5,13 +5,17 @@ package import CApusRing
 package final class InstrumentTable {
     package let records: UnsafeMutablePointer<InstrumentRecord>
     package let capacity: Int
-    package private(set) var count = 0
+    package var count: Int { used.pointee }
+    // In memory of its own: no exclusivity checks.
+    private let used: UnsafeMutablePointer<Int>
     private let board: UnsafeMutablePointer<apus_board>
 
     /// - Parameter board: the board that depth is read from; it must stay mapped as long as the table lives.
     package init(board: apus_board) {
         capacity = Int(board.instruments)
         records = .allocate(capacity: max(capacity, 1))
+        used = .allocate(capacity: 1)
+        used.initialize(to: 0)
         self.board = .allocate(capacity: 1)
         self.board.initialize(to: board)
     }
@@ -33,7 +37,7 @@ package final class InstrumentTable {
             levels.deallocate()
             throw error
         }
-        count += 1
+        used.pointee += 1
         return self[count - 1]
     }
 
@@ -46,6 +50,7 @@ package final class InstrumentTable {
         for index in 0..<count { records[index].depth.bids.deallocate() }
         records.deinitialize(count: count)
         records.deallocate()
+        used.deallocate()
         board.deallocate()
     }
 }

@@ -4,25 +4,62 @@ import CApusRing
 struct DoctorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor",
-        abstract: "Say what costs latency on this machine, and how to mend it.",
-        discussion: "Exit code 0 unless something makes running impossible; then 69.")
+        abstract: "Say what costs latency on this machine, how to mend it, and what the engine can reach here.",
+        discussion: """
+            Measures the machine's floor for about two seconds: a cache line between two cores, clocks, loopback, a wake-up,
+            memory, and the pauses in which something else had the core. The cores are those of engine.hot_cpu and
+            engine.decide_cpu, or two of its own choice. Whatever else runs meanwhile shows in the figures.
+
+            Exit code 0 unless something makes running impossible; then 69.
+            """)
 
     @OptionGroup var options: ConfigurationOptions
 
-    @Flag(help: "Print JSON: {findings: [{name, value, status, why, mend}], ok}.")
+    @Flag(
+        name: [.customLong("quick"), .customLong("no-measure")],
+        help: "Measure nothing; look at the system's settings alone.")
+    var quick = false
+
+    @Option(help: ArgumentHelp("How long to measure; longer shows rarer pauses.", valueName: "seconds"))
+    var seconds = 2.0
+
+    @Flag(
+        help: """
+            Print JSON: {findings: [{name, value, status, why, mend}], ok, floor, reach}; times in nanoseconds, floor and \
+            reach null with --quick.
+            """)
     var json = false
+
+    func validate() throws {
+        guard (0.1...3600).contains(seconds) else { throw ValidationError("--seconds must be 0.1 to 3600") }
+    }
 
     func run() throws {
         let store = try options.load()
-        let findings = Doctor(.this(), mappedBytes: mappedBytes(store)).examine()
+        let machine = Machine.this()
+        let findings = Doctor(machine, mappedBytes: mappedBytes(store)).examine()
         let possible = !findings.contains { $0.status == .bad }
+        let report = quick ? nil : measure(store, machine)
         if json {
-            Output.line(
-                JSONText.object([("findings", .array(findings.map(\.json))), ("ok", .bool(possible))]).description)
+            let members: [(String, JSONText)] = [
+                ("findings", .array(findings.map(\.json))), ("ok", .bool(possible)),
+                ("floor", report?.floorJSON ?? .null), ("reach", report?.reachJSON ?? .null),
+            ]
+            Output.line(JSONText.object(members).description)
         } else {
-            Output.line(table(findings))
+            Output.line(table(findings) + (report.map { "\n\n" + $0.text } ?? ""))
         }
         if !possible { throw ExitCode(ExitStatus.unavailable) }
+    }
+
+    private func measure(_ store: ConfigurationStore, _ machine: Machine) -> FloorReport {
+        func cpu(_ key: String) -> Int32 { Int32(store.integer(key) ?? -1) }
+        let allowed = FloorMeasurement.allowed(machine)
+        let cpus = FloorCPUs(
+            allowed: allowed, hot: cpu("engine.hot_cpu"), decide: cpu("engine.decide_cpu"), machine: machine)
+        let floor = FloorMeasurement(cpus, seconds: seconds) { Output.progress("measuring: \($0)") }.run()
+        Output.progress("")
+        return FloorReport(floor, Reach(floor, allowedCores: allowed.count, machine: machine))
     }
 
     private func table(_ findings: [Finding]) -> String {

@@ -12,7 +12,7 @@ struct RunResult {
     /// Allocations from the end of the warm-up to the stop; nil when the run was too short or jemalloc is not there.
     let steady: Allocations?
 
-    /// `events, orders, fills, seconds, pnl, hops` and some more; times in nanoseconds.
+    /// `events, orders, fills, seconds, pnl, hops` and some more; what a hop took in nanoseconds.
     var json: JSONText {
         .object([
             ("events", .unsigned(summary.events)), ("orders", .unsigned(summary.orders)),
@@ -34,19 +34,10 @@ struct RunResult {
         ])
     }
 
-    private var hops: JSONText {
-        .object(
-            HopSummary.names.compactMap { name, _ in
-                summary.hops[name].map { hop in
-                    (
-                        name,
-                        .object([
-                            ("p50", .unsigned(hop.p50)), ("p99", .unsigned(hop.p99)), ("p999", .unsigned(hop.p999)),
-                            ("max", .unsigned(hop.max)), ("count", .unsigned(hop.count)),
-                        ])
-                    )
-                }
-            })
+    private var hops: JSONText { .object(usedHops.map { ($0.name, $0.times.json) }) }
+
+    private var usedHops: [EngineSample.Hop] {
+        HopSummary.names.compactMap { name, _ in summary.hops[name].map { .init(name: name, times: $0) } }
     }
 
     private func rounded(_ seconds: Double) -> String {
@@ -75,12 +66,6 @@ struct RunResult {
         if summary.openOrders > 0 {
             lines.append("WARNING    \(summary.openOrders) orders were not confirmed as canceled; look at the venue")
         }
-        let rows = HopSummary.names.compactMap { name, _ in
-            summary.hops[name].map { hop in
-                EngineSample.Hop(
-                    name: name, count: hop.count, p50: hop.p50, p99: hop.p99, p999: hop.p999, maximum: hop.max)
-            }
-        }
-        return (lines + hopTable(rows).map(\.plain)).joined(separator: "\n")
+        return (lines + hopTable(usedHops).map(\.plain)).joined(separator: "\n")
     }
 }

@@ -11,9 +11,16 @@ package enum Output {
     /// Text without a line end.
     package static func raw(_ text: String) { write(text, to: STDOUT_FILENO) }
 
+    /// A line on standard error that the next one takes the place of; an empty one takes it away. Said to terminals only.
+    package static func progress(_ text: String) {
+        if movesCursor(STDERR_FILENO) { write("\r\u{1B}[K" + text, to: STDERR_FILENO) }
+    }
+
     /// Whether standard output is a terminal that understands cursor movement.
-    package static var isTerminal: Bool {
-        guard isatty(STDOUT_FILENO) == 1 else { return false }
+    package static var isTerminal: Bool { movesCursor(STDOUT_FILENO) }
+
+    private static func movesCursor(_ descriptor: Int32) -> Bool {
+        guard isatty(descriptor) == 1 else { return false }
         return getenv("TERM").map { String(cString: $0) != "dumb" } ?? false
     }
 

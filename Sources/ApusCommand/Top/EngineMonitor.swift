@@ -1,3 +1,4 @@
+import ApusEngine
 import CApusRing
 import Glibc
 
@@ -94,15 +95,8 @@ package final class EngineMonitor {
     }
 
     private func hops() -> [EngineSample.Hop] {
-        let words = Int(APUS_HOT_COUNTERS.rawValue + APUS_DECIDE_COUNTERS.rawValue)
-        let base = UnsafeRawPointer(view.counters!) + words * MemoryLayout<UInt64>.size
-        let histograms = base.assumingMemoryBound(to: apus_histogram.self)
-        return hopNames.enumerated().map { index, name in
-            let histogram = histograms + index
-            return EngineSample.Hop(
-                name: name, count: histogram.pointee.count, p50: apus_histogram_quantile(histogram, 0.5),
-                p99: apus_histogram_quantile(histogram, 0.99), p999: apus_histogram_quantile(histogram, 0.999),
-                maximum: histogram.pointee.maximum)
+        HopSummary.names.map { name, hop in
+            .init(name: name, times: HopSummary(apus_counters_hop(view.counters, hop.rawValue)))
         }
     }
 

@@ -1,3 +1,4 @@
+import ApusEngine
 import CApusRing
 
 /// What one look at an engine's public mapping shows.
@@ -8,9 +9,7 @@ package struct EngineSample: Sendable {
 
     package struct Hop: Sendable {
         package let name: String
-        package let count: UInt64
-        /// Nanoseconds.
-        package let p50, p99, p999, maximum: UInt64
+        let times: HopSummary
     }
 
     package struct Level: Sendable, Equatable {
@@ -80,11 +79,6 @@ package let decideCounterNames = [
     "events_read", "events_lost", "orders_approved", "orders_blocked", "fills", "decide_turns",
 ]
 
-/// Names of the hops, in the order of `apus_hop`.
-package let hopNames = [
-    "venue_kernel", "kernel_receive", "receive_publish", "publish_decide", "decide_order", "order_sent", "sent_answer",
-]
-
 extension EngineSample {
     /// The sample as one JSON object; prices and quantities are exact numbers.
     package var json: JSONText {
@@ -93,22 +87,12 @@ extension EngineSample {
             ("uptime_seconds", .unsigned(uptimeSeconds)), ("heartbeat_age_ns", .unsigned(heartbeatAgeNanoseconds)),
             ("feed_slots", .unsigned(UInt64(feedSlots))), ("published", .unsigned(published)),
             ("counters", .object(counters.map { ($0.name, .unsigned($0.value)) })),
-            ("hops", .object(hops.map { ($0.name, $0.json) })), ("books", .array(books.map(\.json))),
+            ("hops", .object(hops.map { ($0.name, $0.times.json) })), ("books", .array(books.map(\.json))),
             (
                 "connections",
                 .array(
                     connections.map { .object([("number", .integer(Int64($0.number))), ("state", .string($0.state))]) })
             ),
-        ])
-    }
-}
-
-extension EngineSample.Hop {
-    /// Nanoseconds.
-    package var json: JSONText {
-        .object([
-            ("count", .unsigned(count)), ("p50", .unsigned(p50)), ("p99", .unsigned(p99)), ("p999", .unsigned(p999)),
-            ("max", .unsigned(maximum)),
         ])
     }
 }

@@ -60,19 +60,6 @@ package struct TopView {
     }
 }
 
-/// The latency table: a row for each hop that was ever recorded.
-package func hopTable(_ hops: [EngineSample.Hop]) -> [StyledLine] {
-    let used = hops.filter { $0.count > 0 }
-    let heading =
-        padded("HOP", to: 16) + ["COUNT", "P50", "P99", "P99.9", "MAX"].map { aligned($0, to: 12) }.joined()
-    if used.isEmpty { return [StyledLine(heading, .faint), StyledLine("no latency recorded yet", .faint)] }
-    return [StyledLine(heading, .faint)]
-        + used.map { hop in
-            let cells = [countText(hop.count)] + [hop.p50, hop.p99, hop.p999, hop.maximum].map(durationText)
-            return StyledLine(padded(hop.name, to: 16) + cells.map { aligned($0, to: 12) }.joined())
-        }
-}
-
 /// One book: its state and the best levels, bids left and asks right.
 package func bookLadder(_ book: EngineSample.Book, depth: Int) -> [StyledLine] {
     var title = StyledLine(shortened(book.symbol), .strong)

@@ -18,30 +18,81 @@ extension DecisionAgent {
             default: break loop
             }
         }
-        guard read > 0 else { return 0 }
-        state.pointee.events &+= UInt64(read)
-        apus_count(apus_counters_decide(counters, APUS_COUNT_EVENTS_READ.rawValue), UInt64(read))
-        apus_count(apus_counters_decide(counters, APUS_COUNT_DECIDE_TURNS.rawValue), 1)
+        if read > 0 { countEvents(UInt64(read)) }
         return read
     }
+
+    @inline(__always)
+    private func countEvents(_ read: UInt64) {
+        state.pointee.events &+= read
+        apus_count(apus_counters_decide(counters, APUS_COUNT_EVENTS_READ.rawValue), read)
+        apus_count(apus_counters_decide(counters, APUS_COUNT_DECIDE_TURNS.rawValue), 1)
+    }
+
+    // MARK: Simulated time
+
+    /// The event with that number, when it is the only one that waits and nothing else does.
+    @inline(__always)
+    func onlyEvent(_ number: UInt64) -> RingEvent? {
+        let reader = state.pointer(to: \.reader)!
+        guard reader.pointee.next == number, apus_counter(reader.pointee.published) == number &+ 1,
+            state.pointee.resyncs == 0, !apus_queue_waiting(reports)
+        else { return nil }
+        return RingEvent(reader)
+    }
+
+    /// A turn of that one event.
+    func take(_ event: RingEvent, _ now: UInt64) {
+        begin(event, now)
+        dispatch(event.event.pointee, event.number)
+    }
+
+    /// A turn of that one event, which is a book.
+    @inline(__always)
+    func takeBook(_ event: RingEvent, _ now: UInt64) {
+        begin(event, now)
+        let instrument = Int(event.event.pointee.instrument), time = event.time
+        advance(time)
+        apus_probe_decide(event.event.pointee.instrument, event.number, time, 0)
+        guard instrument < core.pointee.instrumentCount else { return stranger() }
+        book(event.touch, event.event.pointee.flags, time, event.number, table.records + instrument)
+    }
+
+    @inline(__always)
+    private func begin(_ event: RingEvent, _ now: UInt64) {
+        state.pointee.turnTime = now
+        state.pointee.reader.next = event.number &+ 1
+        countEvents(1)
+    }
+
+    private func stranger() { state.pointee.strangers &+= 1 }
+
+    // MARK: Telling the strategy
 
     @inline(__always)
     private func dispatch(_ event: apus_event, _ number: UInt64) {
         advance(event.publish_ns)
         let start = beginDecision()
+        apus_probe_decide(event.instrument, number, event.publish_ns, start)
         if start != 0 {
             apus_histogram_record_signed(
                 apus_counters_hop(counters, APUS_HOP_PUBLISH_DECIDE.rawValue),
                 Int64(bitPattern: start &- event.publish_ns))
         }
-        if UInt32(event.kind) == APUS_EVENT_CONNECTION.rawValue { return connection(event) }
-        guard Int(event.instrument) < table.count else {
-            state.pointee.strangers &+= 1
-            return
+        if UInt32(event.kind) == APUS_EVENT_BOOK.rawValue, Int(event.instrument) < core.pointee.instrumentCount {
+            let record = table.records + Int(event.instrument)
+            return book(touch(event), event.flags, event.publish_ns, number, record)
         }
+        tellOther(event, number)
+    }
+
+    /// Everything but books.
+    @inline(never)
+    private func tellOther(_ event: apus_event, _ number: UInt64) {
+        if UInt32(event.kind) == APUS_EVENT_CONNECTION.rawValue { return connection(event) }
+        guard Int(event.instrument) < core.pointee.instrumentCount else { return stranger() }
         let record = table.records + Int(event.instrument)
         switch UInt32(event.kind) {
-        case APUS_EVENT_BOOK.rawValue: book(event, number, record)
         case APUS_EVENT_TICKER.rawValue:
             record.pointee.ticker = touch(event)
             box.ticker(record.pointee.ticker, of: Instrument(record), context)
@@ -50,7 +101,7 @@ extension DecisionAgent {
         case APUS_EVENT_TICK_SIZE.rawValue:
             record.pointee.tick = event.ask_price
             box.tickSize(Instrument(record), previous: Price(units: event.bid_price), context)
-        default: state.pointee.strangers &+= 1
+        default: stranger()
         }
     }
 
@@ -60,12 +111,15 @@ extension DecisionAgent {
     }
 
     @inline(__always)
-    private func book(_ event: apus_event, _ number: UInt64, _ record: UnsafeMutablePointer<InstrumentRecord>) {
+    private func book(
+        _ touch: Touch, _ flags: UInt8, _ time: UInt64, _ number: UInt64,
+        _ record: UnsafeMutablePointer<InstrumentRecord>
+    ) {
         if number < record.pointee.knownBefore { return }  // older than what the board has shown already
-        record.pointee.touch = touch(event)
-        record.pointee.flags = event.flags
+        record.pointee.touch = touch
+        record.pointee.flags = flags
         record.pointee.eventNumber = number
-        record.pointee.publishTime = event.publish_ns
+        record.pointee.publishTime = time
         box.book(BookView(record), context)
     }
 

@@ -121,6 +121,7 @@ extension DecisionAgent {
         var read = 0
         while read < configuration.reportBatch, apus_report_pop(reports, &state.pointee.report) {
             read += 1
+            apus_probe_reported(&state.pointee.report)
             take(&state.pointee.report)
         }
         return read

@@ -121,10 +121,17 @@ package final class DecisionAgent: Agent, @unchecked Sendable {
         return work
     }
 
-    package var nextDue: UInt64? {
-        var due = timers.pointee.earliest
-        due = min(due, state.pointee.nextQuery)
-        return due == .max ? nil : due
+    package var nextDue: UInt64? { due == .max ? nil : due }
+
+    /// As `nextDue`; `.max` for nil.
+    @inline(__always)
+    var due: UInt64 { min(timers.pointee.earliest, state.pointee.nextQuery) }
+
+    /// Whether another turn at that time would find something to do. Simulated time only, where nobody else writes.
+    @inline(__always)
+    func isBusy(_ now: UInt64) -> Bool {
+        due <= now || state.pointee.resyncs > 0 || apus_queue_waiting(reports)
+            || apus_feed_waiting(&state.pointee.reader)
     }
 
     // MARK: Time

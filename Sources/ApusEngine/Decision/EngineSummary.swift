@@ -51,20 +51,34 @@ package struct PositionSummary: Codable, Sendable, Equatable {
 }
 
 /// One hop of a message's way: nanoseconds.
+///
+/// A quantile is at most 1.6 % above the value it stands for and never below it; below 128 ns it is exact, and so is the maximum.
 package struct HopSummary: Codable, Sendable, Equatable {
-    package var count: UInt64
-    package var p50: UInt64
-    package var p99: UInt64
-    package var p999: UInt64
-    package var max: UInt64
+    /// Values that were zero or more. The quantiles and the maximum are theirs, and 0 when there were none.
+    package var count: UInt64 = 0
+    package var p50: UInt64 = 0
+    package var p99: UInt64 = 0
+    package var p999: UInt64 = 0
+    package var max: UInt64 = 0
+    /// Values below zero: the clock that stamped the hop's begin was ahead of the one that stamped its end. They are in no quantile.
+    package var skewed: UInt64 = 0
+    /// By how much at worst.
+    package var worstSkew: UInt64 = 0
+
+    package init() {}
 
     package init(_ histogram: UnsafePointer<apus_histogram>) {
-        count = apus_counter(&UnsafeMutablePointer(mutating: histogram).pointee.count)
+        count = apus_histogram_count(histogram)
         p50 = apus_histogram_quantile(histogram, 0.5)
         p99 = apus_histogram_quantile(histogram, 0.99)
         p999 = apus_histogram_quantile(histogram, 0.999)
-        max = apus_counter(&UnsafeMutablePointer(mutating: histogram).pointee.maximum)
+        max = apus_histogram_maximum(histogram)
+        skewed = apus_histogram_negative(histogram)
+        worstSkew = apus_histogram_negative_worst(histogram)
     }
+
+    /// Whether the hop was ever recorded, with whatever result.
+    package var isUsed: Bool { count > 0 || skewed > 0 }
 
     /// The names of the hops, in a message's order.
     package static let names: [(name: String, hop: apus_hop)] = [
@@ -79,7 +93,7 @@ package struct HopSummary: Codable, Sendable, Equatable {
         var hops: [String: HopSummary] = [:]
         for (name, hop) in names {
             let summary = HopSummary(apus_counters_hop(counters, hop.rawValue))
-            if summary.count > 0 { hops[name] = summary }
+            if summary.isUsed { hops[name] = summary }
         }
         return hops
     }

@@ -77,8 +77,10 @@ struct DelayLine<Message>: ~Copyable {
     deinit { ring.deallocate() }
 
     var isFull: Bool { count > mask }
-    /// When the first message arrives; nil when none is on its way.
-    var nextDue: UInt64? { count == 0 ? nil : ring[head].due }
+    /// When the first message arrives; `.max` when none is on its way.
+    var due: UInt64 { count == 0 ? .max : ring[head].due }
+    /// The first message. There is one.
+    var first: UnsafeMutablePointer<(due: UInt64, message: Message)> { ring + head }
 
     /// Sends a message; it arrives at `due`, but not before those ahead of it.
     mutating func send(_ message: Message, due: UInt64) {
@@ -88,11 +90,7 @@ struct DelayLine<Message>: ~Copyable {
         count += 1
     }
 
-    /// The first message, if it has arrived; it stays until `drop`.
-    func arrived(_ now: UInt64) -> Message? {
-        count > 0 && ring[head].due <= now ? ring[head].message : nil
-    }
-
+    /// Takes the first message away.
     mutating func drop() {
         (ring + head).deinitialize(count: 1)
         head = (head + 1) & mask

@@ -58,7 +58,12 @@ struct PaperOrders: ~Copyable {
     /// The newest order with that client id. Looks at resting ones first; O(orders), for cancels, changes and queries.
     func find(_ id: UInt64) -> Int? {
         for index in 0..<restingCount where orders[resting[index]].id == id { return resting[index] }
-        for place in 0..<used where orders[place].id == id { return place }
+        // What is asked about is mostly new.
+        var place = next
+        for _ in 0..<used {
+            place = place == 0 ? used - 1 : place - 1
+            if orders[place].id == id { return place }
+        }
         return nil
     }
 
@@ -68,13 +73,15 @@ struct PaperOrders: ~Copyable {
         restingCount += 1
     }
 
-    mutating func leave(_ place: Int) {
+    /// False when it does not rest.
+    mutating func leave(_ place: Int) -> Bool {
         guard orders[place].isResting, let index = (0..<restingCount).first(where: { resting[$0] == place }) else {
-            return
+            return false
         }
         orders[place].isResting = false
         restingCount -= 1
         for later in index..<restingCount { resting[later] = resting[later + 1] }
+        return true
     }
 }
 
@@ -83,6 +90,24 @@ struct PaperMarket {
     var touch = Touch.empty
     var state = BookState.syncing
     var eventNumber: UInt64 = 0
+    /// Our orders that rest in it, and between which prices no touch meets any of them (the bounds may be too narrow).
+    var resting = 0
+    var highestBuy = Int64.min
+    var lowestSell = Int64.max
+    /// A queue must be looked up at every event: its price is deeper than the board.
+    var hasDeepQueue = false
+
+    /// Takes note of an order that rests.
+    mutating func bound(_ order: borrowing PaperOrder) {
+        if order.side == .buy {
+            highestBuy = max(highestBuy, order.price)
+        } else {
+            lowestSell = min(lowestSell, order.price)
+        }
+    }
+
+    /// Whether one of our orders may meet the touch.
+    var mayCross: Bool { touch.askPrice <= highestBuy || touch.bidPrice >= lowestSell }
     /// What our own orders have taken from each side since its book last changed: nobody sells the same quantity twice.
     var takenBids: Int64 = 0
     var takenAsks: Int64 = 0

@@ -76,10 +76,7 @@ extension PaperVenue {
         if order.pointee.timeInForce != .postOnly { sweep(place) }
         guard order.pointee.remaining > 0 else { return }
         switch order.pointee.timeInForce {
-        case .goodTillCanceled, .postOnly:
-            let shown = shown(order.pointee.instrument, order.pointee.side, order.pointee.price)
-            order.pointee.ahead = shown ?? PaperOrder.unknownQueue
-            state.pointee.orders.rest(place)
+        case .goodTillCanceled, .postOnly: rest(place)
         default: end(place, APUS_REPORT_EXPIRED, APUS_STATUS_EXPIRED, action: APUS_ORDER_PLACE)
         }
     }
@@ -157,7 +154,7 @@ extension PaperVenue {
         state.pointee.orders.orders[place] = changed
         tell(place, APUS_REPORT_MODIFIED, action: APUS_ORDER_MODIFY)
         if changed.price == old.price && changed.quantity <= old.quantity { return }
-        state.pointee.orders.leave(place)
+        leave(place)
         enter(place)
     }
 
@@ -189,7 +186,7 @@ extension PaperVenue {
         let isWhole = order.pointee.remaining == 0
         let status = isWhole ? APUS_STATUS_FILLED : APUS_STATUS_PARTIALLY_FILLED
         order.pointee.status = UInt8(truncatingIfNeeded: status.rawValue)
-        if isWhole { state.pointee.orders.leave(place) }
+        if isWhole { leave(place) }
         var report = news(place, APUS_REPORT_FILL, action: APUS_ORDER_PLACE)
         report.price = price
         report.quantity = quantity
@@ -209,10 +206,14 @@ extension PaperVenue {
         return Int64(clamping: rest > 0 ? quotient + 1 : quotient)
     }
 
+    private func leave(_ place: Int) {
+        if state.pointee.orders.leave(place) { markets[state.pointee.orders.orders[place].instrument].resting -= 1 }
+    }
+
     private func end(
         _ place: Int, _ kind: apus_report_kind, _ status: apus_order_status, action: apus_order_action
     ) {
-        state.pointee.orders.leave(place)
+        leave(place)
         state.pointee.orders.orders[place].status = UInt8(truncatingIfNeeded: status.rawValue)
         tell(place, kind, action: action)
     }

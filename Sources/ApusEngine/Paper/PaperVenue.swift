@@ -24,6 +24,7 @@ package final class PaperVenue: Agent, OrderSink, @unchecked Sendable {
     let configuration: PaperConfiguration
     let state: UnsafeMutablePointer<PaperState>
     let markets: UnsafeMutablePointer<PaperMarket>
+    let board: apus_board
     // The view must stay mapped while the reader in `state` lives.
     private let feed: any FeedSource
 
@@ -34,6 +35,7 @@ package final class PaperVenue: Agent, OrderSink, @unchecked Sendable {
         configuration: PaperConfiguration = PaperConfiguration()
     ) throws {
         self.feed = feed
+        board = feed.view.pointee.board
         self.configuration = configuration
         table = InstrumentTable(board: feed.view.pointee.board)
         for definition in instruments { try table.add(definition) }
@@ -46,6 +48,7 @@ package final class PaperVenue: Agent, OrderSink, @unchecked Sendable {
         state.initialize(
             to: PaperState(reader: apus_public_reader(feed.view, false), seed: configuration.seed))
         guard failure == 0 else { throw PaperError(code: failure) }
+        state.pointee.instrumentCount = table.count
         for index in 0..<table.count { adoptBoard(index) }
     }
 
@@ -60,6 +63,7 @@ package final class PaperVenue: Agent, OrderSink, @unchecked Sendable {
     /// Adds an instrument that was subscribed while running. Between turns.
     package func add(_ definition: InstrumentDefinition) throws {
         try table.add(definition)
+        state.pointee.instrumentCount = table.count
         adoptBoard(table.count - 1)
     }
 
@@ -72,11 +76,19 @@ package final class PaperVenue: Agent, OrderSink, @unchecked Sendable {
     }
 
     /// When the next order arrives or the next report is due.
-    package var nextDue: UInt64? {
-        let report = state.pointee.leaving.nextDue
-        guard state.pointee.leaving.count < PaperState.reportRoom else { return report }
-        return state.pointee.arriving.nextDue.map { min($0, report ?? .max) } ?? report
-    }
+    package var nextDue: UInt64? { due == .max ? nil : due }
+
+    /// As `nextDue`; `.max` for nil.
+    @inline(__always)
+    var due: UInt64 { state.pointee.due }
+
+    /// Whether orders wait in the ring.
+    @inline(__always)
+    var hasRequests: Bool { apus_queue_waiting(queues.pointee.orders) }
+
+    /// Whether another turn at that time would find something to do. Simulated time only, where nobody else writes.
+    @inline(__always)
+    func isBusy(_ now: UInt64) -> Bool { due <= now || hasRequests || apus_feed_waiting(&state.pointee.reader) }
 
     // MARK: Messages on their way
 
@@ -87,6 +99,7 @@ package final class PaperVenue: Agent, OrderSink, @unchecked Sendable {
             let sent = state.pointee.order.decided_ns == 0 ? now : state.pointee.order.decided_ns
             let delay = configuration.orderLatency + state.pointee.random.upTo(configuration.jitter)
             state.pointee.arriving.send(state.pointee.order, due: sent + delay)
+            state.pointee.renewDue()
             tellSent(state.pointee.order, at: sent)
             taken += 1
         }
@@ -94,11 +107,17 @@ package final class PaperVenue: Agent, OrderSink, @unchecked Sendable {
     }
 
     /// Lets orders in whose time has come. One order may need many reports: it waits while those may not fit.
-    func admit(_ now: UInt64) -> Int {
+    @inline(__always)
+    func admit(_ now: UInt64) -> Int { state.pointee.arriving.due <= now ? admitArrived(now) : 0 }
+
+    @inline(never)
+    private func admitArrived(_ now: UInt64) -> Int {
+        let state = self.state
         var done = 0
-        while state.pointee.leaving.count < PaperState.reportRoom, let order = state.pointee.arriving.arrived(now) {
-            let time = state.pointee.arriving.nextDue ?? now
+        while state.pointee.hasReportRoom, state.pointee.arriving.due <= now {
+            let (time, order) = state.pointee.arriving.first.pointee
             state.pointee.arriving.drop()
+            state.pointee.renewDue()
             state.pointee.time = max(state.pointee.time, time)
             handle(order)
             done += 1
@@ -107,13 +126,16 @@ package final class PaperVenue: Agent, OrderSink, @unchecked Sendable {
     }
 
     /// Puts reports into the ring when they are due. When the ring is full they wait: none is dropped.
+    @inline(__always)
     private func deliver(_ now: UInt64) -> Int {
+        let state = self.state
         var done = 0
-        while let report = state.pointee.leaving.arrived(now) {
-            var report = report
-            report.receive_ns = state.pointee.leaving.nextDue ?? now
-            if apus_report_push(queues.pointee.reports, &report) != 0 { break }
+        while state.pointee.leaving.due <= now {
+            let first = state.pointee.leaving.first
+            first.pointee.message.receive_ns = first.pointee.due
+            if apus_report_push(queues.pointee.reports, &first.pointee.message) != 0 { break }
             state.pointee.leaving.drop()
+            state.pointee.renewDue()
             done += 1
         }
         return done
@@ -130,6 +152,7 @@ package final class PaperVenue: Agent, OrderSink, @unchecked Sendable {
     func send(_ report: apus_report, at time: UInt64) {
         let delay = configuration.reportLatency + state.pointee.random.upTo(configuration.jitter)
         state.pointee.leaving.send(report, due: time + delay)
+        state.pointee.renewDue()
     }
 
     /// An answer to a request that the venue has no order for.
@@ -160,8 +183,11 @@ package struct PaperError: Error, Equatable, Sendable, CustomStringConvertible {
 /// What changes with every message.
 struct PaperState: ~Copyable {
     var reader: apus_feed_reader
-    var event = apus_event()
+    /// When the next message on its way arrives.
+    private(set) var due = UInt64.max
+    var instrumentCount = 0
     var order = apus_order()
+    /// Its newest time.
     var time: UInt64 = 0
     var random: SplitMix64
     var arriving = DelayLine<apus_order>(capacity: Int(APUS_ORDER_SLOTS))
@@ -172,7 +198,10 @@ struct PaperState: ~Copyable {
 
     /// Above so many reports on their way no order is let in: a sweep makes at most one for each level, and each
     /// resting order may fill.
-    static let reportRoom = Int(APUS_REPORT_SLOTS)
+    var hasReportRoom: Bool { leaving.count < Int(APUS_REPORT_SLOTS) }
+
+    /// After every change of the lines.
+    mutating func renewDue() { due = hasReportRoom ? min(arriving.due, leaving.due) : leaving.due }
 
     init(reader: apus_feed_reader, seed: UInt64) {
         self.reader = reader

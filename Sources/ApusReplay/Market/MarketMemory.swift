@@ -8,7 +8,7 @@ import Glibc
 package final class MarketMemory: FeedSource {
     package let view: UnsafeMutablePointer<apus_public>
     package let market: UnsafeMutablePointer<apus_market>
-    let publisher: UnsafeMutablePointer<apus_publisher>
+    package let publisher: UnsafeMutablePointer<apus_publisher>
     let instruments: UnsafeMutablePointer<apus_instrument_table>
     private let arena: UnsafeMutablePointer<apus_arena>
     private let tableMemory: UnsafeMutableRawPointer
@@ -17,7 +17,7 @@ package final class MarketMemory: FeedSource {
     private let venueName: UnsafeMutablePointer<CChar>
 
     /// - Parameter arenaBytes: address space for books; only what they use becomes memory.
-    init(venue: String, capacity: Int, boardDepth: Int, feedSlots: Int, arenaBytes: Int) throws {
+    package init(venue: String, capacity: Int, boardDepth: Int, feedSlots: Int, arenaBytes: Int) throws {
         view = .allocate(capacity: 1)
         view.initialize(to: apus_public())
         publisher = .allocate(capacity: 1)
@@ -59,6 +59,11 @@ package final class MarketMemory: FeedSource {
     /// The replay's loop publishes; there is nothing to turn.
     package func turn(_ now: UInt64) -> Int { 0 }
 
+    /// The board is written when it is read, for a venue that publishes every change at once. Before readers are made.
+    package func deferBoard() throws {
+        try check(apus_market_defer_board(market, &view.pointee.board), "the watched prices")
+    }
+
     /// Events published so far.
     var events: UInt64 { publisher.pointee.feed.next }
     var count: Int { Int(instruments.pointee.count) }
@@ -68,7 +73,7 @@ package final class MarketMemory: FeedSource {
     }
 
     /// Puts an instrument into the table; its number is the next one.
-    func add(_ definition: InstrumentDefinition) throws -> UInt16 {
+    package func add(_ definition: InstrumentDefinition) throws -> UInt16 {
         var entry = apus_instrument()
         entry.price_decimals = UInt8(definition.priceDecimals)
         entry.quantity_decimals = UInt8(definition.quantityDecimals)

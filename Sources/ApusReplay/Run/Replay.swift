@@ -68,6 +68,7 @@ private final class ReplayRun {
             survey.venue == .polymarket
             ? try PolymarketMarket(memory, minOrderSize: configuration.minOrderSize, negRisk: configuration.negRisk)
             : BinanceMarket(memory)
+        if survey.venue != .polymarket { try memory.deferBoard() }
         result.venue = survey.venue
         result.form = recording.form
         if let strategy { try attach(strategy) }
@@ -84,9 +85,7 @@ private final class ReplayRun {
             sink: paper, time: .simulated, configuration: engine)
         self.paper = paper
         self.decision = decision
-        // The paper venue moves before the decision, so that what a message does to resting orders is known to it, and
-        // after it.
-        loop = SimulatedLoop([paper, decision, paper])
+        loop = SimulatedLoop(decision: decision, paper: paper)
     }
 
     private func add(_ definition: InstrumentDefinition, isNew: Bool) throws {

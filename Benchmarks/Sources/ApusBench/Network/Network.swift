@@ -1,4 +1,4 @@
 extension Registry {
     /// Over sockets.
-    static var network: [any Benchmark] { [] }
+    static var network: [any Benchmark] { [WebSocketFlood(), WebSocketPaced(), TickToOrder(), Start()] }
 }
