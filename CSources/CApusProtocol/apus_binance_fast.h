@@ -140,7 +140,7 @@ TARGET APUS_INLINE bool FAST(two_numbers)(FAST(reader) * reader, const char* bet
     const uint8_t* quantity = middle + 7;
     const uint8_t* end = reader->bytes + reader->comma[1] - 1;
     size_t price_length = (size_t)(middle - price), quantity_length = (size_t)(end - quantity);
-    if (price_length > APUS_PADDING || memcmp(middle, between, 7) != 0 || quantity_length > APUS_PADDING
+    if (((price_length - 1) | (quantity_length - 1)) >= NUMBER(APUS_LENGTH_MAX) || memcmp(middle, between, 7) != 0
         || *end != '"') {
         return false;
     }
@@ -159,45 +159,66 @@ TARGET APUS_INLINE bool FAST(two_numbers)(FAST(reader) * reader, const char* bet
 #define LAST_LEVEL 0x5D5D220000000000u
 #endif
 
+// Reads the levels whose commas lie in [comma, stop) into `out`, until the side's last one has been read or there are no more of
+// them. A price and a quantity both begin three bytes behind a comma, and both are four bytes shorter than the way from that comma to
+// the next; the last quantity is five, because two brackets end it. `before` is three bytes before the first price. Returns the comma
+// to go on at, and with *last that behind the last level; or NULL. A function of its own, so that all it needs fits the registers.
+TARGET static __attribute__((noinline)) const uint32_t* FAST(read_levels)(const uint8_t* bytes, const uint32_t* comma,
+                                                                          const uint32_t* stop, size_t before,
+                                                                          const apus_instrument* instrument,
+                                                                          apus_level* out, bool* last) {
+    NUMBER(apus_form) form = NUMBER(apus_form_make)(instrument->price_decimals, instrument->quantity_decimals);
+    NUMBER(apus_wrong) wrong = {0};
+    for (; comma < stop; comma += 2, out++) {
+        size_t middle = comma[0], behind = comma[1];
+        size_t price_length = middle - before - 4, quantity_length = behind - middle - 4;
+        uint64_t between, tail;
+        memcpy(&between, bytes + middle - 1, 8);
+        memcpy(&tail, bytes + behind - 2, 8);
+        if (__builtin_expect(tail << 24 != NEXT_LEVEL, 0)) {
+            memcpy(&tail, bytes + behind - 3, 8);
+            quantity_length--;
+            *last = tail << 40 == LAST_LEVEL;
+            if (!*last) return NULL;
+        }
+        if (((price_length - 1) | (quantity_length - 1)) >= NUMBER(APUS_LENGTH_MAX) || between << 40 != BETWEEN)
+            return NULL;
+        NUMBER(apus_pair)(bytes + before + 3, price_length, bytes + middle + 2, quantity_length, &form, &wrong, out);
+        if (__builtin_expect(tail << 40 == LAST_LEVEL, 0)) return NUMBER(apus_is_wrong)(wrong) ? NULL : comma + 1;
+        before = behind;
+    }
+    return NUMBER(apus_is_wrong)(wrong) ? NULL : comma;
+}
+
 // Reads `["price","quantity"],` and so on up to the array's closing bracket; its opening bracket is passed.
-TARGET APUS_INLINE bool FAST(levels)(FAST(reader) * reader, const NUMBER(apus_form) * form, apus_level* out,
+TARGET APUS_INLINE bool FAST(levels)(FAST(reader) * reader, const apus_instrument* instrument, apus_level* out,
                                      uint32_t room, uint32_t* count) {
-    const uint8_t* bytes = reader->bytes;
-    const uint8_t* price = reader->at + 2;
-    const apus_level* first = out;
-    const apus_level* full = out + room;
+    size_t length = (size_t)(reader->end - reader->bytes), before = (size_t)(reader->at - reader->bytes) - 1;
     *count = 0;
     if (*reader->at == ']') {
         reader->at++;
         return true;
     }
     if (memcmp(reader->at, "[\"", 2) != 0) return false;
-    NUMBER(apus_wrong) wrong = {0};
     for (;;) {
-        // Two commas belong to a level: the one inside, and the one behind it, `"],[` or, after the last level of a side, `"]],`.
-        const uint32_t* comma = reader->comma;
-        const uint32_t* stop = reader->commas_end - (reader->mapped < (size_t)(reader->end - bytes) ? 2 : 0);
-        for (; comma < stop && out < full; comma += 2) {
-            const uint8_t* middle = bytes + comma[0] - 1;
-            const uint8_t* behind = bytes + comma[1] - 2;
-            const uint8_t* end = behind - (*behind == ']');
-            size_t price_length = (size_t)(middle - price), quantity_length = (size_t)(end - middle) - 3;
-            uint64_t tail, between;
-            memcpy(&tail, end, 8);
-            memcpy(&between, middle, 8);
-            if ((price_length | quantity_length) >= APUS_PADDING || between << 40 != BETWEEN) return false;
-            NUMBER(apus_pair)(price, price_length, middle + 3, quantity_length, form, &wrong, out);
-            out++;
-            price = end + 5;
-            if (__builtin_expect(tail << 24 != NEXT_LEVEL, 0)) {
-                reader->at = end + 3;
-                reader->comma = comma + 1;
-                *count = (uint32_t)(out - first);
-                return tail << 40 == LAST_LEVEL && !NUMBER(apus_is_wrong)(wrong);
-            }
-        }
+        // Two commas belong to a level: the one inside, and the one behind it. Behind the last comma of a message the list goes on.
+        size_t commas = (size_t)(reader->commas_end - reader->comma);
+        bool whole = reader->mapped == length, last = false;
+        size_t levels = (commas + whole) / 2, left = room - *count;
+        const uint32_t* comma =
+            FAST(read_levels)(reader->bytes, reader->comma, reader->comma + 2 * (levels < left ? levels : left), before,
+                              instrument, out, &last);
+        if (comma == NULL) return false;
+        uint32_t read = (uint32_t)(comma - reader->comma + last) / 2;
+        *count += read;
+        out += read;
         reader->comma = comma;
-        if (out == full || reader->mapped == (size_t)(reader->end - bytes)) return false;
+        if (last) {
+            reader->at = reader->bytes + *comma;
+            return true;
+        }
+        if (whole || *count == room) return false;
+        if (read > 0) before = comma[-1];
         FAST(map_more)(reader);
     }
 }
@@ -206,11 +227,10 @@ TARGET APUS_INLINE bool FAST(levels)(FAST(reader) * reader, const NUMBER(apus_fo
 TARGET APUS_INLINE bool FAST(sides)(apus_binance_decoder* decoder, FAST(reader) * reader, const char* asks,
                                     size_t asks_length, const apus_instrument* instrument,
                                     apus_binance_message* message) {
-    NUMBER(apus_form) form = NUMBER(apus_form_make)(instrument->price_decimals, instrument->quantity_decimals);
     message->levels = decoder->levels;
-    return FAST(levels)(reader, &form, decoder->levels, decoder->level_capacity, &message->bid_count)
+    return FAST(levels)(reader, instrument, decoder->levels, decoder->level_capacity, &message->bid_count)
            && FAST(pass)(reader, asks, asks_length, 1)
-           && FAST(levels)(reader, &form, decoder->levels + message->bid_count,
+           && FAST(levels)(reader, instrument, decoder->levels + message->bid_count,
                            decoder->level_capacity - message->bid_count, &message->ask_count);
 }
 

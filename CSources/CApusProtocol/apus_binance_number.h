@@ -25,6 +25,9 @@ typedef struct apus_form_portable {
 
 typedef bool apus_wrong_portable;
 
+// The longest text of a pair.
+#define APUS_LENGTH_MAX_portable APUS_PADDING
+
 APUS_INLINE apus_form_portable apus_form_make_portable(uint32_t price_decimals, uint32_t quantity_decimals) {
     return (apus_form_portable){.price_decimals = price_decimals, .quantity_decimals = quantity_decimals};
 }
@@ -108,10 +111,11 @@ typedef struct apus_form_wide {
     __m256i gap;
     uint32_t price_decimals;
     uint32_t quantity_decimals;
-    size_t length_limit; // 16 where the wide way can read the form, else 0
 } apus_form_wide;
 
 typedef __m256i apus_wrong_wide;
+
+#define APUS_LENGTH_MAX_wide 16
 
 APUS_TARGET_AVX2 APUS_INLINE __m256i apus_lanes(const void* low, const void* high) {
     __m128i first = _mm_loadu_si128((const __m128i*)low);
@@ -122,15 +126,16 @@ APUS_TARGET_AVX2 APUS_INLINE apus_form_wide apus_form_make_wide(uint32_t price_d
     bool readable = price_decimals < 15 && quantity_decimals < 15;
     size_t p = price_decimals == 0 || !readable ? 16 : price_decimals;
     size_t q = quantity_decimals == 0 || !readable ? 16 : quantity_decimals;
+    __m256i point = apus_lanes(apus_slide_point + p, apus_slide_point + q);
     __m256i places = _mm256_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7, 8,
                                       9, 10, 11, 12, 13, 14, 15);
     return (apus_form_wide){
-        .point = apus_lanes(apus_slide_point + p, apus_slide_point + q),
+        // Nothing is a digit of a form that cannot be read here.
+        .point = readable ? point : _mm256_set1_epi8(-1),
         .limit = apus_lanes(apus_slide_limit + p, apus_slide_limit + q),
         .gap = _mm256_add_epi8(places, apus_lanes(apus_slide_gap + p, apus_slide_gap + q)),
         .price_decimals = price_decimals,
         .quantity_decimals = quantity_decimals,
-        .length_limit = readable ? 16 : 0,
     };
 }
 
@@ -154,14 +159,10 @@ APUS_TARGET_AVX2 APUS_INLINE uint64_t apus_unsigned_wide(const uint8_t* text, si
     return (both & UINT32_MAX) * 100000000u + (both >> 32);
 }
 
+// Lengths of 1 to 16; another text is left to the portable reader.
 APUS_TARGET_AVX2 APUS_INLINE void apus_pair_wide(const uint8_t* price, size_t price_length, const uint8_t* quantity,
                                                  size_t quantity_length, const apus_form_wide* form,
                                                  apus_wrong_wide* wrong, apus_level* level) {
-    // Lengths of 1 to 16. Another text is left to the portable reader: a call here would cost the loop its registers.
-    if (__builtin_expect(((price_length - 1) | (quantity_length - 1)) >= form->length_limit, 0)) {
-        *wrong = _mm256_set1_epi8(1);
-        return;
-    }
     __m256i bytes = apus_lanes(price + price_length - 16, quantity + quantity_length - 16);
     __m256i keep = apus_lanes(apus_slide_keep + price_length, apus_slide_keep + quantity_length);
     __m256i digits = _mm256_and_si256(_mm256_sub_epi8(bytes, _mm256_set1_epi8('0')), keep);

@@ -50,6 +50,22 @@ static void far_advance(apus_book_cursor* cursor) {
     if (cursor->chunk > 0) cursor->entry = (uint32_t)apus_far_chunks(&cursor->side->far)[cursor->chunk - 1]->count;
 }
 
+void apus_book_cursor_behind(apus_book_cursor* cursor, const apus_book* book, uint32_t side_number, int64_t price) {
+    apus_book_cursor_init(cursor, book, side_number);
+    const apus_book_side* side = cursor->side;
+    int64_t limit = order_key(side, price);
+    while (cursor->chunk > 0 && apus_far_chunks(&side->far)[cursor->chunk - 1]->keys[cursor->entry - 1] >= limit)
+        far_advance(cursor);
+    uint64_t tick = apus_book_tick(book, price), key = tick ^ side->flip;
+    if (tick * (uint64_t)book->tick_units == (uint64_t)price && key - side->base < side->window) {
+        cursor->word_key = key & ~(uint64_t)(WORD - 1);
+        cursor->word = window_word(side, key) & ((1ull << key % WORD) - 1);
+        return;
+    }
+    while (window_ready(cursor) && order_key(side, window_level(cursor).price) >= limit)
+        cursor->word &= ~(1ull << (WORD - 1 - __builtin_clzll(cursor->word)));
+}
+
 bool apus_book_cursor_next(apus_book_cursor* cursor, apus_level* level) {
     const apus_book_side* side = cursor->side;
     bool in_window = window_ready(cursor);

@@ -23,7 +23,7 @@ static inline uint64_t apus_mask_portable(const uint8_t* bytes, uint8_t wanted) 
 #include <immintrin.h>
 
 #define APUS_TARGET_AVX2 __attribute__((target("avx2,bmi,popcnt")))
-#define APUS_TARGET_AVX512 __attribute__((target("avx512bw,avx512vl,avx2,bmi,popcnt")))
+#define APUS_TARGET_AVX512 __attribute__((target("avx512bw,avx512vl,avx512vbmi2,avx2,bmi,popcnt")))
 
 APUS_TARGET_AVX2 static inline uint64_t apus_mask_avx2(const uint8_t* bytes, uint8_t wanted) {
     __m256i pattern = _mm256_set1_epi8((char)wanted);
@@ -64,7 +64,24 @@ static inline uint32_t* apus_flatten_portable(uint32_t* out, uint64_t mask, uint
     }
 
 APUS_FLATTEN(apus_flatten_avx2, APUS_TARGET_AVX2)
-APUS_FLATTEN(apus_flatten_avx512, APUS_TARGET_AVX512)
+
+// The same by an instruction that moves the numbers of the set bits together. 16 entries are written, whatever the mask, and more
+// where there are more.
+APUS_TARGET_AVX512 static inline uint32_t* apus_flatten_avx512(uint32_t* out, uint64_t mask, uint32_t base) {
+    static const uint8_t numbers[64] __attribute__((aligned(64))) = {
+        0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,
+        22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43,
+        44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63};
+    __m512i places = _mm512_maskz_compress_epi8(mask, _mm512_load_si512(numbers));
+    __m512i first = _mm512_set1_epi32((int)base);
+    uint32_t count = (uint32_t)__builtin_popcountll(mask);
+    _mm512_storeu_si512(out, _mm512_add_epi32(first, _mm512_cvtepu8_epi32(_mm512_castsi512_si128(places))));
+    for (uint32_t i = 16; i < count; i += 16) {
+        places = _mm512_alignr_epi64(places, places, 2);
+        _mm512_storeu_si512(out + i, _mm512_add_epi32(first, _mm512_cvtepu8_epi32(_mm512_castsi512_si128(places))));
+    }
+    return out + count;
+}
 #endif
 
 #endif

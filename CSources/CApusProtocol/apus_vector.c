@@ -11,7 +11,7 @@ bool apus_vector_available(apus_vector vector) {
         return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("popcnt");
     case APUS_VECTOR_AVX512:
         return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")
-               && apus_vector_available(APUS_VECTOR_AVX2);
+               && __builtin_cpu_supports("avx512vbmi2") && apus_vector_available(APUS_VECTOR_AVX2);
 #endif
     default:
         return false;

@@ -258,7 +258,7 @@ static uint8_t synchronise(apus_binance_market* binance, apus_market_book* book,
     const apus_binance_message* message = &binance->last;
     apus_binance_sync* sync = book->venue;
     apus_book_clear(&book->book);
-    book->board_dirty = true;
+    apus_market_replaced(book);
     if (apus_market_apply(binance->market, book, message->levels, message->bid_count,
                           message->levels + message->bid_count, message->ask_count)
         < 0) {

@@ -1,4 +1,4 @@
-#include "apus_market.h"
+#include "market_board.h"
 
 #include <string.h>
 
@@ -14,9 +14,8 @@ int apus_market_init(apus_market* market, apus_publisher* out, apus_arena* arena
     size_t table = instruments->capacity * sizeof *market->books;
     size_t levels = (out->board.depth + 1) * sizeof(apus_level);
     market->books = apus_arena_alloc(arena, table);
-    market->bids = apus_arena_alloc(arena, levels);
-    market->asks = apus_arena_alloc(arena, levels);
-    if (market->books == NULL || market->bids == NULL || market->asks == NULL) return -ENOMEM;
+    market->levels = apus_arena_alloc(arena, levels);
+    if (market->books == NULL || market->levels == NULL) return -ENOMEM;
     memset(market->books, 0, table);
     return 0;
 }
@@ -72,91 +71,6 @@ void apus_market_drop(apus_market* market, apus_market_book* book) {
     apus_market_state(market, book, APUS_STATE_DROPPED, APUS_BOOK_REASON_UNSUBSCRIBED);
 }
 
-static void write_board(apus_market* market, apus_market_book* book, uint64_t event_number, uint64_t publish_ns) {
-    const apus_board* board = &market->out->board;
-    apus_board_header header = {
-        .event_number = event_number,
-        .update_id = book->update_id,
-        .publish_ns = publish_ns,
-        .bids = apus_book_depth(&book->book, APUS_SIDE_BID, market->bids, board->depth),
-        .asks = apus_book_depth(&book->book, APUS_SIDE_ASK, market->asks, board->depth),
-        .total_bids = apus_book_level_count(&book->book, APUS_SIDE_BID),
-        .total_asks = apus_book_level_count(&book->book, APUS_SIDE_ASK),
-        .state = book->state,
-    };
-    // While a side is not full every change of it is visible.
-    bool full_bids = board->depth > 0 && header.bids == board->depth;
-    bool full_asks = board->depth > 0 && header.asks == board->depth;
-    book->board_worst[APUS_SIDE_BID] = full_bids ? market->bids[header.bids - 1].price : INT64_MIN;
-    book->board_worst[APUS_SIDE_ASK] = full_asks ? market->asks[header.asks - 1].price : INT64_MAX;
-    book->board_dirty = book->board_pending = false;
-    apus_board_write(board, book->instrument, &header, market->bids, market->asks);
-}
-
-// MARK: the board once a turn
-
-int apus_market_batch_board(apus_market* market) {
-    market->behind = apus_arena_alloc(market->arena, market->instruments->capacity * sizeof *market->behind);
-    return market->behind == NULL ? -ENOMEM : 0;
-}
-
-void apus_market_write_behind(apus_market* market) {
-    for (uint32_t i = 0; i < market->behind_count; i++) {
-        apus_market_book* book = market->books[market->behind[i]];
-        // A change of state has written it in between.
-        if (book->board_pending) write_board(market, book, book->event_number, book->board_ns);
-    }
-    market->behind_count = 0;
-}
-
-static void note_behind(apus_market* market, apus_market_book* book) {
-    book->board_ns = market->out->receive_ns;
-    if (book->board_pending) return;
-    // Full only after changes of state in the same turn: then what is listed is written now.
-    if (market->behind_count == market->instruments->capacity) apus_market_write_behind(market);
-    book->board_pending = true;
-    market->behind[market->behind_count++] = book->instrument;
-}
-
-// MARK: the board on demand
-
-static void complete_entry(void* writer, uint32_t instrument) {
-    apus_market* market = writer;
-    apus_market_book* book = apus_market_at(market, (uint16_t)instrument);
-    if (book != NULL && book->board_pending) write_board(market, book, book->event_number, book->board_ns);
-}
-
-// Which levels the entry would have is counted only where the answer depends on it.
-static int64_t shown_quantity(void* writer, uint32_t instrument, uint32_t side, int64_t price, int64_t most) {
-    const apus_market* market = writer;
-    const apus_market_book* book = apus_market_at(market, (uint16_t)instrument);
-    if (book == NULL) return most;
-    int64_t quantity = apus_book_quantity(&book->book, side, price);
-    if (quantity >= most) return most;
-    uint32_t depth = market->out->board.depth;
-    bool deeper = apus_book_rank(&book->book, side, price, depth) >= depth;
-    return deeper && apus_book_level_count(&book->book, side) > depth ? -1 : quantity;
-}
-
-int apus_market_defer_board(apus_market* market, apus_board* board) {
-    size_t bytes = market->instruments->capacity * sizeof *market->watches;
-    market->watches = apus_arena_alloc(market->arena, bytes);
-    if (market->watches == NULL) return -ENOMEM;
-    memset(market->watches, 0, bytes);
-    board->complete = complete_entry;
-    board->shown = shown_quantity;
-    board->watches = market->watches;
-    board->writer = market;
-    return 0;
-}
-
-static uint64_t watched(uint64_t prices, const apus_level* levels, uint32_t count) {
-    uint64_t touched = 0;
-    for (uint32_t i = 0; i < count; i++)
-        touched |= prices & apus_board_watch_bit(levels[i].price);
-    return touched;
-}
-
 void apus_market_state(apus_market* market, apus_market_book* book, uint8_t state, uint8_t reason) {
     if (book->state == state && book->reason == reason) return;
     if (state == APUS_STATE_LIVE && book->state != APUS_STATE_LIVE) {
@@ -176,7 +90,7 @@ void apus_market_state(apus_market* market, apus_market_book* book, uint8_t stat
         .bid_price = reason,
     };
     // The board first, as for a touch: who is told that the book is stale does not find it live there.
-    write_board(market, book, market->out->feed.next, market->out->receive_ns);
+    apus_market_board_write(market, book, market->out->feed.next, market->out->receive_ns);
     apus_publisher_emit(market->out, &event);
     apus_publisher_count(market->out, APUS_COUNT_EVENTS, 1);
 }
@@ -188,32 +102,16 @@ void apus_market_forget_touches(apus_market_book* book) {
 void apus_market_clear(apus_market* market, apus_market_book* book) {
     (void)market;
     apus_book_clear(&book->book);
-    book->board_dirty = true;
+    apus_market_replaced(book);
     apus_market_forget_touches(book);
 }
 
 // MARK: levels
 
-static bool visible(const apus_market_book* book, uint32_t side, const apus_level* levels, uint32_t count) {
-    int64_t worst = book->board_worst[side];
-    for (uint32_t i = 0; i < count; i++) {
-        if (side == APUS_SIDE_BID ? levels[i].price >= worst : levels[i].price <= worst) return true;
-    }
-    return false;
-}
-
 int apus_market_apply(apus_market* market, apus_market_book* book, const apus_level* bids, uint32_t bid_count,
                       const apus_level* asks, uint32_t ask_count) {
-    if (market->watches != NULL) {
-        apus_board_watch* watch = &market->watches[book->instrument];
-        if (watch->prices[APUS_SIDE_BID] | watch->prices[APUS_SIDE_ASK]) {
-            watch->touched |= watched(watch->prices[APUS_SIDE_BID], bids, bid_count)
-                              | watched(watch->prices[APUS_SIDE_ASK], asks, ask_count);
-        }
-    } else if (!book->board_dirty) {
-        book->board_dirty =
-            visible(book, APUS_SIDE_BID, bids, bid_count) || visible(book, APUS_SIDE_ASK, asks, ask_count);
-    }
+    apus_market_board_note(market, book, APUS_SIDE_BID, bids, bid_count);
+    apus_market_board_note(market, book, APUS_SIDE_ASK, asks, ask_count);
     int result = bid_count > 0 ? apus_book_apply(&book->book, APUS_SIDE_BID, bids, bid_count) : 0;
     if (result >= 0 && ask_count > 0) result = apus_book_apply(&book->book, APUS_SIDE_ASK, asks, ask_count);
     if (result >= 0) return 0;
@@ -262,12 +160,7 @@ void apus_market_publish(apus_market* market, apus_market_book* book, uint8_t fl
     apus_event event = touch_event(book, flags);
     // The board first: who has read this event finds its book there, or a newer one.
     uint64_t number = market->out->feed.next;
-    if (book->board_dirty) {
-        if (market->behind != NULL)
-            note_behind(market, book);
-        else
-            write_board(market, book, number, market->out->receive_ns);
-    }
+    if (apus_market_board_behind(book)) apus_market_board_announce(market, book, number);
     book->event_number = apus_publisher_emit(market->out, &event);
     apus_publisher_count(market->out, APUS_COUNT_EVENTS, 1);
     apus_publisher_hops(market->out, event.publish_ns);

@@ -183,7 +183,7 @@ static bool replace_book(apus_polymarket_market* polymarket, apus_market_book* b
     apus_polymarket_proof* proof = book->venue;
     apus_market* market = polymarket->market;
     apus_book_clear(&book->book);
-    book->board_dirty = true;
+    apus_market_replaced(book);
     for (int side = 0; side < 2; side++)
         apus_polymarket_rows_clear(market->arena, &proof->rows[side]);
     int error = 0;

@@ -1,7 +1,10 @@
 #include "apus_counters.h"
 
 uint64_t apus_histogram_count(const apus_histogram* histogram) {
-    return apus_counter(&histogram->count);
+    uint64_t count = 0;
+    for (uint32_t bucket = 0; bucket < APUS_HISTOGRAM_BUCKETS; bucket++)
+        count += apus_counter(&histogram->buckets[bucket]);
+    return count;
 }
 
 uint64_t apus_histogram_maximum(const apus_histogram* histogram) {

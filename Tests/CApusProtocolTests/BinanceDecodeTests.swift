@@ -133,7 +133,7 @@ import Testing
     }
 
     @Test(
-        .enabled(if: apus_vector_available(APUS_VECTOR_AVX512), "needs a processor with AVX-512BW and VL"))
+        .enabled(if: apus_vector_available(APUS_VECTOR_AVX512), "needs a processor with AVX-512BW, VL and VBMI2"))
     func avx512ReadsEveryForm() {
         let test = TestDecoder(variant: .avx512)
         let general = TestDecoder(variant: .general)
@@ -171,6 +171,26 @@ import Testing
         ] {
             let decoded = variants(Self.depth.replacing("58710.20", with: text))
             #expect(decoded.bids.first?.price == Int64(value), "\(text)")
+        }
+    }
+
+    /// Short and long texts as the first, a middle and the last level of a side, and where the side is the message's last.
+    @Test func levelsOfEveryLengthAtEveryPlace() {
+        let usual = #"["61800.20","2.909"]"#
+        let texts = (1...19).map { String(repeating: "7", count: $0) } + ["0.01", "1.5", ".5", "5.", "123456789012.34"]
+        for text in texts {
+            for level in ["[\"\(text)\",\"2.909\"]", "[\"61800.20\",\"\(text)\"]"] {
+                for place in 0..<3 {
+                    var rows = [usual, usual, usual]
+                    rows[place] = level
+                    let side = rows.joined(separator: ",")
+                    for (bids, asks) in [(side, usual), (usual, side), (level, ""), ("", level)] {
+                        _ = variants(
+                            #"{"e":"depthUpdate","E":1723161256299,"T":2,"s":"BTCUSDT","U":1,"u":2,"pu":3,"b":["#
+                                + bids + #"],"a":["# + asks + "]}")
+                    }
+                }
+            }
         }
     }
 
@@ -274,7 +294,7 @@ import Testing
                 let expected = (0..<length).filter { bytes[$0] == UInt8(ascii: ",") }.map { UInt32($0) }
                 for variant in DecodeVariant.available {
                     guard let vector = variant.vector else { continue }
-                    var positions = [UInt32](repeating: 0, count: length + 8)
+                    var positions = [UInt32](repeating: 0, count: length + 16)
                     let count = apus_byte_positions(vector, bytes, length, UInt8(ascii: ","), &positions)
                     #expect(Array(positions.prefix(count)) == expected, "by \(variant)")
                 }

@@ -273,7 +273,7 @@ static void histogram_quantiles(void) {
     CHECK_EQUAL(apus_histogram_quantile(histogram, 0.5), 50);
     CHECK_EQUAL(apus_histogram_quantile(histogram, 0.99), 99);
     CHECK_EQUAL(apus_histogram_quantile(histogram, 1), 100);
-    CHECK(histogram->count == 100 && histogram->negative == 1 && histogram->maximum == 100);
+    CHECK(apus_histogram_count(histogram) == 100 && histogram->negative == 1 && histogram->maximum == 100);
     apus_count(apus_counters_hot(counters, APUS_COUNT_FRAMES), 3);
     apus_count(apus_counters_hot(counters, APUS_COUNT_FRAMES), 4);
     CHECK_EQUAL(apus_counter(&counters->hot[APUS_COUNT_FRAMES]), 7);

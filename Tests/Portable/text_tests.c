@@ -84,7 +84,7 @@ static void ascii_at_every_level(void) {
 static void positions_in(apus_vector vector) {
     enum { LENGTH = 1000 };
     uint8_t bytes[LENGTH + APUS_PADDING];
-    uint32_t positions[LENGTH + 8];
+    uint32_t positions[LENGTH + 16];
     apus_random random;
     apus_random_seed(&random, 9);
     for (uint64_t density = 1; density <= 100; density = density * 3 + 1) {

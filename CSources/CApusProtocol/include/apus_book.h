@@ -212,6 +212,9 @@ typedef struct apus_book_cursor {
 
 void apus_book_cursor_init(apus_book_cursor* cursor, const apus_book* book, uint32_t side_number);
 
+// The same for the levels that are worse than `price`.
+void apus_book_cursor_behind(apus_book_cursor* cursor, const apus_book* book, uint32_t side_number, int64_t price);
+
 // Gives the next level. Returns false at the end.
 bool apus_book_cursor_next(apus_book_cursor* cursor, apus_level* level);
 

@@ -19,6 +19,8 @@
 // Touches that are remembered for the check of book against ticker: both come by update id, in either order.
 #define APUS_MARKET_TICKERS 256u
 #define APUS_MARKET_TOPS 64u
+// Changes of a side that are brought to the board one by one; after more of them the side is copied from the book.
+#define APUS_MARKET_BOARD_CHANGES 8u
 
 typedef struct apus_touch_mark {
     uint64_t update_id;
@@ -38,14 +40,17 @@ typedef struct apus_market_book {
     uint64_t hash_equal; // of hash_compared
     uint64_t hash_compared;
     int64_t board_worst[2]; // the last bid and the last ask on the board
+    // What the board does not show yet: for each side the changes at or above its last level, in order.
+    apus_level board_changes[2][APUS_MARKET_BOARD_CHANGES];
+    uint8_t board_change_count[2];
+    bool board_stale[2];    // the side must be copied from the book
+    bool board_pending;     // deferred, batched: an event has announced what the board does not have yet
     uint64_t board_ns;      // then: publish time of that event
     uint32_t tickers_count; // ever remembered
     uint32_t tops_count;
     uint16_t instrument;
-    uint8_t state;      // apus_book_state
-    uint8_t reason;     // apus_state_reason
-    bool board_dirty;   // something changed at or above the board's last level
-    bool board_pending; // deferred, batched: an event has announced what the board does not have yet
+    uint8_t state;  // apus_book_state
+    uint8_t reason; // apus_state_reason
     bool was_live;
     apus_touch_mark* tickers; // APUS_MARKET_TICKERS, made at the first ticker
     apus_touch_mark* tops;
@@ -56,9 +61,8 @@ typedef struct apus_market {
     apus_publisher* out;
     apus_arena* arena;
     apus_instrument_table* instruments;
-    apus_market_book** books; // by instrument; NULL: never opened
-    apus_level* bids;         // room for the board's depth
-    apus_level* asks;
+    apus_market_book** books;  // by instrument; NULL: never opened
+    apus_level* levels;        // room for the board's depth
     const char* venue;         // for the directory, at most 15 characters
     apus_board_watch* watches; // by instrument, where the board is deferred; else NULL
     uint16_t* behind;          // where the board is written once a turn: instruments whose entry is behind; else NULL
@@ -96,6 +100,11 @@ void apus_market_drop(apus_market* market, apus_market_book* book);
 
 // Changes the state and publishes that; nothing when both state and reason are the same.
 void apus_market_state(apus_market* market, apus_market_book* book, uint8_t state, uint8_t reason);
+
+// Whoever replaces the book's levels by other means than apus_market_apply says so: the board is then copied from the book.
+static inline void apus_market_replaced(apus_market_book* book) {
+    book->board_stale[APUS_SIDE_BID] = book->board_stale[APUS_SIDE_ASK] = true;
+}
 
 // Empties the book without publishing.
 void apus_market_clear(apus_market* market, apus_market_book* book);

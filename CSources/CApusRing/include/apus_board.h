@@ -72,19 +72,36 @@ static inline void apus_words_load(uint64_t* to, const uint64_t* from, size_t wo
     }
 }
 
-// Writes an entry. Only the feed ring's writer may call it. `header->sequence` is ignored; bids and asks must not exceed the depth.
+// The levels of one side in an entry, best first: 0 for bids, 1 for asks.
+static inline apus_level* apus_board_levels(const apus_board* board, apus_board_header* entry, uint32_t side) {
+    return (apus_level*)(void*)(entry + 1) + (uint64_t)side * board->depth;
+}
+
+// Begins and ends the writing of an entry, which readers find torn meanwhile. Only the feed ring's writer may call these; it may
+// read the entry as plain memory, and everything that it stores between the two it stores as relaxed words.
+static inline apus_board_header* apus_board_begin(const apus_board* board, uint32_t instrument) {
+    apus_board_header* entry = apus_board_entry(board, instrument);
+    __atomic_store_n(&entry->sequence, entry->sequence + 1, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    return entry;
+}
+
+// `header->sequence` is ignored; its bids and asks must be the levels that the entry has now.
+static inline void apus_board_end(apus_board_header* entry, const apus_board_header* header) {
+    apus_words_store((uint64_t*)(void*)entry + 1, (const uint64_t*)(const void*)header + 1, sizeof *header / 8 - 1);
+    __atomic_store_n(&entry->sequence, entry->sequence + 1, __ATOMIC_RELEASE);
+}
+
+// Writes a whole entry. Only the feed ring's writer may call it. `header->sequence` is ignored; bids and asks must not exceed the
+// depth.
 static inline void apus_board_write(const apus_board* board, uint32_t instrument, const apus_board_header* header,
                                     const apus_level* bids, const apus_level* asks) {
-    apus_board_header* entry = apus_board_entry(board, instrument);
-    uint64_t* words = (uint64_t*)(void*)entry;
-    uint64_t sequence = __atomic_load_n(&entry->sequence, __ATOMIC_RELAXED);
-    __atomic_store_n(&entry->sequence, sequence + 1, __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_RELEASE);
-    apus_words_store(words + 1, (const uint64_t*)(const void*)header + 1, sizeof *header / 8 - 1);
-    apus_words_store(words + sizeof *header / 8, (const uint64_t*)(const void*)bids, 2ull * header->bids);
-    apus_words_store(words + sizeof *header / 8 + 2ull * board->depth, (const uint64_t*)(const void*)asks,
+    apus_board_header* entry = apus_board_begin(board, instrument);
+    apus_words_store((uint64_t*)(void*)apus_board_levels(board, entry, 0), (const uint64_t*)(const void*)bids,
+                     2ull * header->bids);
+    apus_words_store((uint64_t*)(void*)apus_board_levels(board, entry, 1), (const uint64_t*)(const void*)asks,
                      2ull * header->asks);
-    __atomic_store_n(&entry->sequence, sequence + 2, __ATOMIC_RELEASE);
+    apus_board_end(entry, header);
 }
 
 // Copies an entry; `bids` and `asks` have room for the board's depth. Any thread. Returns 0, or -EAGAIN when the writer was

@@ -54,13 +54,13 @@ enum apus_hop {
     APUS_HOPS = 8,
 };
 
-// A log-linear histogram of nanoseconds: exact below 2^7, then 2^6 steps for each power of two.
+// A log-linear histogram of nanoseconds: exact below 2^7, then 2^6 steps for each power of two. How many values there are is not
+// kept: readers are few and seldom and can add the buckets up.
 typedef struct apus_histogram {
-    uint64_t count;
     uint64_t maximum;
     uint64_t negative;       // values below zero: clock skew, in no bucket
     uint64_t negative_worst; // the furthest of them from zero, as a positive number of nanoseconds
-    uint64_t reserved[4];
+    uint64_t reserved[5];
     uint64_t buckets[APUS_HISTOGRAM_BUCKETS];
 } apus_histogram;
 
@@ -104,10 +104,10 @@ static inline uint64_t apus_counter(const uint64_t* counter) {
 static inline uint32_t apus_histogram_bucket(uint64_t value) {
     uint64_t top = (1ull << APUS_HISTOGRAM_RANGE_BITS) - 1;
     if (value > top) value = top;
-    if (value < (1ull << APUS_HISTOGRAM_STEP_BITS)) return (uint32_t)value;
-    uint32_t exponent = 63u - (uint32_t)__builtin_clzll(value) - APUS_HISTOGRAM_STEP_BITS;
-    uint64_t step = value >> exponent; // 2^6 up to 2^7 - 1
-    return (uint32_t)(((uint64_t)exponent << APUS_HISTOGRAM_STEP_BITS) + step);
+    // Below 2^7 the exponent is 0 and each value is its own step; above, a step is 2^6 up to 2^7 - 1.
+    uint64_t at_least = value | 1ull << APUS_HISTOGRAM_STEP_BITS;
+    uint32_t exponent = 63u - (uint32_t)__builtin_clzll(at_least) - APUS_HISTOGRAM_STEP_BITS;
+    return (exponent << APUS_HISTOGRAM_STEP_BITS) + (uint32_t)(value >> exponent);
 }
 
 // The largest value that falls into the bucket.
@@ -126,7 +126,6 @@ _Static_assert(APUS_HISTOGRAM_BUCKETS
 // The histogram's one writer only.
 static inline void apus_histogram_record(apus_histogram* histogram, uint64_t value) {
     apus_count(&histogram->buckets[apus_histogram_bucket(value)], 1);
-    apus_count(&histogram->count, 1);
     if (value > __atomic_load_n(&histogram->maximum, __ATOMIC_RELAXED)) {
         __atomic_store_n(&histogram->maximum, value, __ATOMIC_RELAXED);
     }
@@ -150,7 +149,7 @@ static inline void apus_histogram_record_signed(apus_histogram* histogram, int64
     apus_histogram_record(histogram, (uint64_t)value);
 }
 
-// How many values lie in the buckets; negative ones are not among them. Any thread.
+// How many values lie in the buckets; negative ones are not among them. Adds them up, which takes a microsecond. Any thread.
 uint64_t apus_histogram_count(const apus_histogram* histogram);
 
 // The largest value that was recorded, exactly; 0 when nothing was. Any thread.
