@@ -28,6 +28,17 @@ package struct OrderRecord {
     package var isChangeInDoubt = false
 
     package init(_ order: Order) { self.order = order }
+
+    /// Makes it the record of another order, in place. The trades stay: none of them counts.
+    package mutating func renew(_ order: Order) {
+        self.order = order
+        (reported, assumed, assumedPrice, reserved) = (0, 0, 0, 0)
+        (wantedPrice, wantedQuantity) = (0, 0)
+        (venueID, decided, termsTime) = (0, 0, 0)
+        (queryTime, queryPause) = (.max, 0)
+        (tradeCount, openPlace) = (0, 0)
+        (wasNotFound, wasAccepted, isChangeInDoubt) = (false, false, false)
+    }
 }
 
 /// What a strategy asks for, before any check.

@@ -38,6 +38,8 @@ package final class OrderTable {
     private struct Counts {
         var open = 0
         var free: Int
+        /// Places from 0 on that have ever held a record.
+        var made = 0
         var endedHead = 0
         var ended = 0
     }
@@ -101,16 +103,24 @@ package final class OrderTable {
     @discardableResult
     package func insert(_ order: Order) -> UnsafeMutablePointer<OrderRecord> {
         if counts.pointee.free == 0 { forgetOldest() }
-        precondition(
-            counts.pointee.free > 0 && findSlot(order.id) == nil, "an order number is used once, and only with room")
+        precondition(counts.pointee.free > 0, "an order is added only with room")
         counts.pointee.free -= 1
         let place = free[counts.pointee.free]
-        (records + Int(place)).initialize(to: OrderRecord(order))
+        let record = records + Int(place)
+        if counts.pointee.made > Int(place) {
+            record.pointee.renew(order)
+        } else {
+            record.initialize(to: OrderRecord(order))
+            counts.pointee.made = Int(place) + 1  // places are given out from 0 on
+        }
         var slot = home(order.id)
-        while slots[slot] != 0 { slot = (slot + 1) & slotMask }
+        while slots[slot] != 0 {
+            precondition(records[Int(slots[slot] - 1)].order.id != order.id, "an order number is used once")
+            slot = (slot + 1) & slotMask
+        }
         slots[slot] = place + 1
-        reopen(records + Int(place))
-        return records + Int(place)
+        reopen(record)
+        return record
     }
 
     /// Puts a record among the open ones.
@@ -142,7 +152,6 @@ package final class OrderTable {
             let record = records + Int(place)
             if record.pointee.order.isOpen { continue }  // revived by a late answer
             remove(record.pointee.order.id)
-            record.deinitialize(count: 1)
             free[counts.pointee.free] = place
             counts.pointee.free += 1
             return

@@ -3,16 +3,30 @@ package import CApusRing
 
 /// An order that the risk gate has let through. Nothing else can make one, and nothing else can be pushed to an order
 /// ring.
+///
+/// It stands in the gate's own memory until it is pushed: 128 bytes that would otherwise be moved from hand to hand. So
+/// there is one at a time.
 package struct ApprovedOrder: ~Copyable {
-    fileprivate var order: apus_order
+    fileprivate let place: UnsafeMutablePointer<ApprovedPlace>
 
-    fileprivate init(_ order: apus_order) { self.order = order }
+    fileprivate init(_ place: UnsafeMutablePointer<ApprovedPlace>) {
+        precondition(!place.pointee.isTaken, "an approved order is pushed or dropped before the next one is made")
+        place.pointee.isTaken = true
+        self.place = place
+    }
+
+    deinit { place.pointee.isTaken = false }
 
     /// The request, for tests and journals.
-    package var request: apus_order { order }
+    package var request: apus_order { place.pointee.order }
 
     /// Stamps the time at which it goes out; nothing else of it can be changed.
-    package mutating func decide(at now: UInt64) { order.decided_ns = now }
+    package func decide(at now: UInt64) { place.pointee.order.decided_ns = now }
+}
+
+private struct ApprovedPlace {
+    var order = apus_order()
+    var isTaken = false
 }
 
 /// The sending end of the order ring. Decision thread only.
@@ -23,7 +37,7 @@ package struct OrderProducer {
 
     /// False when the ring is full: nothing was pushed.
     package func push(_ approved: consuming ApprovedOrder) -> Bool {
-        withUnsafePointer(to: approved.order) { apus_order_push(queue, $0) == 0 }
+        apus_order_push(queue, approved.place.pointer(to: \.order)!) == 0
     }
 }
 
@@ -45,6 +59,7 @@ package struct RiskGate: ~Copyable {
     private let maxOpenOrders: Int
     private var rate: TokenBucket
     private let refusals: UnsafeMutablePointer<UInt64>
+    private let approved: UnsafeMutablePointer<ApprovedPlace>
     /// No new orders any more: the strategy has been stopped.
     var isStopped = false
 
@@ -62,11 +77,14 @@ package struct RiskGate: ~Copyable {
         self.limits = .allocate(capacity: max(capacity, 1))
         refusals = .allocate(capacity: Refusal.allCases.count)
         refusals.initialize(repeating: 0, count: Refusal.allCases.count)
+        approved = .allocate(capacity: 1)
+        approved.initialize(to: ApprovedPlace())
     }
 
     deinit {
         limits.deallocate()
         refusals.deallocate()
+        approved.deallocate()
     }
 
     /// Resolves the limits of an instrument that was added to the table.
@@ -96,37 +114,41 @@ package struct RiskGate: ~Copyable {
         let price = request.type == .market ? marketPrice(request) : request.price
         if let refusal = check(request, price, band, replaced, action, openOrders, now) { return refuse(refusal) }
         rate.take(now)
-        var order = apus_order()
-        order.client_id = id.value
-        order.target_id = action == APUS_ORDER_PLACE ? 0 : id.value
-        order.instrument = record.pointee.index
-        order.action = UInt8(truncatingIfNeeded: action.rawValue)
-        order.side = request.side.rawValue
-        order.type = request.type.rawValue
-        order.time_in_force = request.timeInForce.rawValue
-        order.flags = request.isReduceOnly ? UInt8(APUS_ORDER_REDUCE_ONLY.rawValue) : 0
-        order.price = price
-        order.quantity = request.quantity
-        order.band_low = band.low
-        order.band_high = band.high
-        order.event_ns = record.pointee.publishTime
-        order.event_number = record.pointee.eventNumber
-        return .approved(ApprovedOrder(order))
+        let approval = ApprovedOrder(approved)
+        let order = approved.pointer(to: \.order)!
+        order.pointee.client_id = id.value
+        order.pointee.target_id = action == APUS_ORDER_PLACE ? 0 : id.value
+        order.pointee.instrument = record.pointee.index
+        order.pointee.action = UInt8(truncatingIfNeeded: action.rawValue)
+        order.pointee.side = request.side.rawValue
+        order.pointee.type = request.type.rawValue
+        order.pointee.time_in_force = request.timeInForce.rawValue
+        order.pointee.flags = request.isReduceOnly ? UInt8(APUS_ORDER_REDUCE_ONLY.rawValue) : 0
+        order.pointee.price = price
+        order.pointee.quantity = request.quantity
+        order.pointee.band_low = band.low
+        order.pointee.band_high = band.high
+        order.pointee.event_ns = record.pointee.publishTime
+        order.pointee.event_number = record.pointee.eventNumber
+        order.pointee.decided_ns = 0
+        return .approved(approval)
     }
 
     /// A cancel or a query: it always passes, also when killed.
     package func pass(_ order: Order, action: apus_order_action) -> ApprovedOrder {
-        var request = apus_order()
-        request.client_id = order.id.value
-        request.target_id = order.id.value
-        request.instrument = UInt16(truncatingIfNeeded: order.instrument.index)
-        request.action = UInt8(truncatingIfNeeded: action.rawValue)
-        request.side = order.side.rawValue
-        request.type = order.type.rawValue
-        request.time_in_force = order.timeInForce.rawValue
-        request.price = order.price.units
-        request.quantity = order.quantity.units
-        return ApprovedOrder(request)
+        let approval = ApprovedOrder(approved)
+        let request = approved.pointer(to: \.order)!
+        request.pointee = apus_order()
+        request.pointee.client_id = order.id.value
+        request.pointee.target_id = order.id.value
+        request.pointee.instrument = UInt16(truncatingIfNeeded: order.instrument.index)
+        request.pointee.action = UInt8(truncatingIfNeeded: action.rawValue)
+        request.pointee.side = order.side.rawValue
+        request.pointee.type = order.type.rawValue
+        request.pointee.time_in_force = order.timeInForce.rawValue
+        request.pointee.price = order.price.units
+        request.pointee.quantity = order.quantity.units
+        return approval
     }
 
     // MARK: The rules
