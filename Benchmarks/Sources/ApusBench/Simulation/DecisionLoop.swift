@@ -14,7 +14,7 @@ struct DecisionLoop: Benchmark {
         let traders = try [TimeSource.live(), .simulated].map { try DecisionBench(places: true, time: $0) }
         let samples = try pinned(to: session.cpu) {
             try session.alternate(
-                session.repetitions(40), (watchers + traders).map { bench in { try bench.nanoseconds(batches: 400) } })
+                session.repetitions(400), (watchers + traders).map { bench in { try bench.nanoseconds(batches: 40) } })
         }
         let how = ["as in production, clock readings and hop histograms included", "in simulated time"]
         return samples.indices.map { index in
