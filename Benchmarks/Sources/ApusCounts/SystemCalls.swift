@@ -70,7 +70,7 @@ func countSystemCalls(_ arguments: [String]) throws {
     counts_mark("counts: begin")
     for _ in 0..<messages / burst {
         connection.take(burst)
-        if isDearer { for _ in 0..<2 * burst { counts_mark("counts: one more") } }
+        if isDearer { for _ in 0..<3 * burst { counts_mark("counts: one more") } }
     }
     counts_mark("counts: end")
     let taken = counts_wire_update(connection.wire) - first

@@ -8,7 +8,7 @@ import Glibc
 //                                               operation of NAME besides, to try its gate
 //   apus-counts allocations MESSAGES [dearer]   allocations while so many messages are received and decided on; `dearer` makes one
 //   apus-counts wire plain|tls spin|park FOLDER MESSAGES BURST [dearer]
-//                                               takes a live stream, between two marks in its trace; `dearer` makes two system calls
+//                                               takes a live stream, between two marks in its trace; `dearer` makes three system calls
 //                                               for each message; FOLDER holds certificate.pem and key.pem for 127.0.0.1
 let usage = """
     usage: apus-counts instructions [NAME=ROUNDS...]
