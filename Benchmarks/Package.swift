@@ -45,6 +45,8 @@ let package = Package(
             ],
             path: "Sources/ApusBench"),
 
+        .testTarget(name: "ApusBenchTests", dependencies: ["apus-bench"], path: "Tests/ApusBenchTests"),
+
         // What is counted instead of timed: .ci/counts.
         .target(
             name: "CCounts", dependencies: ["CApusWire", "CApusProtocol", "CApusRing"], path: "Sources/CCounts",
