@@ -21,6 +21,7 @@ static uint32_t read_channels(apus_wire* wire, connection* first, uint32_t count
         if (!t || t->phase != PHASE_OPEN) continue;
         bool quiet = first[i].channel->quiet;
         wire->expecting += !quiet;
+        if (wire->orders_first) continue;
         bool looks = wire->direct && (!quiet || wire->looks_at_quiet);
         if (looks || t->ready) work += wire_read(wire, &first[i], t);
     }
@@ -185,7 +186,9 @@ uint32_t apus_wire_turn(apus_wire* wire) {
     if (wire->loop_users > 0 && now >= wire->loop_ns) wire_run_loop(wire, now);
     wire->direct = wire->expecting <= APUS_WIRE_DIRECT_MAX && wire->idle != APUS_IDLE_PARK;
     wire->expecting = 0;
-    if (!wire->direct) wire_poll(wire);
+    // An order that waits leaves before anything is read, but not in two turns one after the other.
+    wire->orders_first = wire->has_rings && !wire->orders_first && apus_queue_waiting(wire->rings.orders);
+    if (!wire->direct && !wire->orders_first) wire_poll(wire);
     if (wire->has_rings) work += take_commands(wire, now);
     work += look_at_stop(wire, now);
     for (uint32_t i = 0; i < wire->session_count; i++)

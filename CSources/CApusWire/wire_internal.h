@@ -142,6 +142,7 @@ struct apus_wire {
     int epoll;           // of the open connections
     bool direct;         // few connections: read without asking
     bool looks_at_quiet; // in this turn, also those of which nothing is expected
+    bool orders_first;   // in this turn nothing is read
     uint32_t expecting;  // open connections of the newest turn that are not quiet
     bool has_rings;
     uint8_t idle;
