@@ -23,8 +23,9 @@ struct TickToOrder: Benchmark {
 
     private func row(_ session: Session, _ venue: BenchVenue, _ carrier: Carrier) throws -> Row {
         var ours: [[Double]] = [], echo: [[Double]] = [], signing: [Double] = []
+        var hops: [String] = []
         for round in 0...session.repetitions(Self.rounds) {
-            let engine = try answer(session, venue, carrier)
+            let engine = try answer(session, venue, carrier, hops: &hops)
             let floor = try reflect(session, venue, carrier)
             let hmac = try pinned(to: session.cpu) { Self.signingMicroseconds(bytes: venue.record.requestBytes) }
             // The first round warms up, and tells how long a request is.
@@ -53,8 +54,10 @@ struct TickToOrder: Benchmark {
             .atMost(
                 1, row.ours.median / (1.35 * floor.median + hmac), "× (1.35 × the echo + \(short(hmac)) µs for HMAC)")
         ]
-        row.note =
-            "An order has \(venue.record.requestBytes) bytes; \(Self.perSecond) messages a second, each answered."
+        row.note = """
+            An order has \(venue.record.requestBytes) bytes; \(Self.perSecond) messages a second, each answered. The engine's own \
+            medians of the last round, in ns: \(hops.joined(separator: ", ")).
+            """
         row.plot = Plot(
             title: "tick to order, \(carrier)", axis: .percentile, xLabel: "percentile",
             yLabel: "µs from the message's send to the order's arrival",
@@ -66,7 +69,9 @@ struct TickToOrder: Benchmark {
 
     // MARK: The engine
 
-    private func answer(_ session: Session, _ venue: BenchVenue, _ carrier: Carrier) throws -> [Double] {
+    private func answer(
+        _ session: Session, _ venue: BenchVenue, _ carrier: Carrier, hops: inout [String]
+    ) throws -> [Double] {
         let record = venue.record
         let feeds = record.feeds
         let engine = try LiveEngine(
@@ -77,6 +82,7 @@ struct TickToOrder: Benchmark {
             usleep(1000)
         }
         let arrived = record.arrived, summary = engine.stop()
+        hops = HopSummary.names.compactMap { name, _ in summary.hops[name].map { "\(name) \($0.p50)" } }
         guard arrived == Self.ticks else {
             throw BenchmarkError(
                 """
