@@ -113,7 +113,11 @@ private final class RunningEngine {
             if view.header == nil { _ = apus_public_attach(&view, name) }
             if view.header != nil, isLive { return Double(bench_now() - begin) / 1e6 }
             guard process.isRunning, bench_now() - begin < Self.patience else {
-                throw BenchmarkError("apus run had no live book within \(Self.patience / 1_000_000_000) s")
+                throw BenchmarkError(
+                    """
+                    apus run had no live book within \(Self.patience / 1_000_000_000) s; a binary that is older than this program \
+                    shows it in another layout: make build
+                    """)
             }
             usleep(100)
         }
