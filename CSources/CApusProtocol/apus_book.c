@@ -381,15 +381,10 @@ static void note_near_miss(apus_book* book, apus_book_side* side, uint64_t key) 
 // Takes note of an update at `key` that the window did not hold, and lets the window grow or follow.
 static int note_miss(apus_book* book, apus_book_side* side, uint64_t key) {
     note_near_miss(book, side, key);
-    uint64_t best = (uint64_t)side->best_key;
-    if (side->far_leads) {
-        int64_t price = best_of(book, side).price;
-        if (!windowable(book, price)) return 0;
-        best = key_of(book, side, price);
-    } else if (window_empty(side)) {
-        return 0;
-    }
-    uint64_t wanted = base_around(best, side->window);
+    if (!side->far_leads && window_empty(side)) return 0;
+    int64_t price = best_of(book, side).price;
+    if (!windowable(book, price)) return 0;
+    uint64_t wanted = base_around(key_of(book, side, price), side->window);
     if (key - wanted >= side->window || key - side->base < side->window || ++side->drift < DRIFT_MAX) return 0;
     return move_window(book, side, wanted);
 }

@@ -12,7 +12,7 @@ int apus_market_init(apus_market* market, apus_publisher* out, apus_arena* arena
     *market = (apus_market){.out = out, .arena = arena, .instruments = instruments, .venue = venue};
     if (instruments->capacity > out->board.instruments) return -EINVAL;
     size_t table = instruments->capacity * sizeof *market->books;
-    size_t levels = (out->board.depth + 1) * sizeof(apus_level);
+    size_t levels = (2ull * out->board.depth + 1) * sizeof(apus_level);
     market->books = apus_arena_alloc(arena, table);
     market->levels = apus_arena_alloc(arena, levels);
     if (market->books == NULL || market->levels == NULL) return -ENOMEM;

@@ -59,7 +59,7 @@ void apus_market_board_note(apus_market* market, apus_market_book* book, uint32_
 // MARK: one change
 
 static void store(apus_level* to, const apus_level* from) {
-    apus_words_store((uint64_t*)(void*)to, (const uint64_t*)(const void*)from, 2);
+    apus_words_store((apus_word*)(void*)to, (const apus_word*)(const void*)from, 2);
 }
 
 // How many levels are better than the key. From the best one on, where most changes are.
@@ -106,8 +106,23 @@ static void refill(row* row, const apus_book* book, uint32_t side) {
 
 // MARK: a side
 
+// The levels of a side that is to be copied: taken out of the book before the entry is begun, so that readers find it torn for a
+// copy's time and no longer.
+typedef struct top {
+    apus_level* levels;
+    uint32_t count;
+} top;
+
+static top gather(const apus_market* market, const apus_market_book* book, uint32_t side) {
+    uint32_t depth = market->out->board.depth;
+    top top = {.levels = market->levels + side * depth};
+    if (book->board_stale[side]) top.count = apus_book_depth(&book->book, side, top.levels, depth);
+    return top;
+}
+
 // Brings a side of the entry up to the book. Returns how many levels it has.
-static uint32_t write_side(apus_market* market, apus_market_book* book, uint32_t side, apus_board_header* entry) {
+static uint32_t write_side(const apus_market* market, apus_market_book* book, uint32_t side, const top* top,
+                           apus_board_header* entry) {
     const apus_board* board = &market->out->board;
     row row = {.levels = apus_board_levels(board, entry, side),
                .count = side == APUS_SIDE_BID ? entry->bids : entry->asks,
@@ -115,8 +130,8 @@ static uint32_t write_side(apus_market* market, apus_market_book* book, uint32_t
                .flip = side == APUS_SIDE_BID ? 0 : -1,
                .bound = INT64_MIN};
     if (book->board_stale[side]) {
-        row.count = apus_book_depth(&book->book, side, market->levels, board->depth);
-        apus_words_store((uint64_t*)(void*)row.levels, (const uint64_t*)(const void*)market->levels, 2ull * row.count);
+        row.count = top->count;
+        apus_words_store((apus_word*)(void*)row.levels, (const apus_word*)(const void*)top->levels, 2ull * row.count);
     } else if (row.depth > 0) {
         note_bound(&row);
         for (uint32_t i = 0; i < book->board_change_count[side]; i++)
@@ -132,13 +147,14 @@ static uint32_t write_side(apus_market* market, apus_market_book* book, uint32_t
 }
 
 void apus_market_board_write(apus_market* market, apus_market_book* book, uint64_t event_number, uint64_t publish_ns) {
+    top bids = gather(market, book, APUS_SIDE_BID), asks = gather(market, book, APUS_SIDE_ASK);
     apus_board_header* entry = apus_board_begin(&market->out->board, book->instrument);
     apus_board_header header = {
         .event_number = event_number,
         .update_id = book->update_id,
         .publish_ns = publish_ns,
-        .bids = write_side(market, book, APUS_SIDE_BID, entry),
-        .asks = write_side(market, book, APUS_SIDE_ASK, entry),
+        .bids = write_side(market, book, APUS_SIDE_BID, &bids, entry),
+        .asks = write_side(market, book, APUS_SIDE_ASK, &asks, entry),
         .total_bids = apus_book_level_count(&book->book, APUS_SIDE_BID),
         .total_asks = apus_book_level_count(&book->book, APUS_SIDE_ASK),
         .state = book->state,
@@ -173,11 +189,10 @@ static void note_behind(apus_market* market, apus_market_book* book) {
 }
 
 void apus_market_board_announce(apus_market* market, apus_market_book* book, uint64_t event_number) {
-    if (market->behind != NULL) {
+    if (market->behind != NULL)
         note_behind(market, book);
-    } else {
+    else
         apus_market_board_write(market, book, event_number, market->out->receive_ns);
-    }
 }
 
 // MARK: the board on demand

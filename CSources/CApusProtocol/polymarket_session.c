@@ -308,7 +308,6 @@ static uint32_t turn(apus_session* session, uint64_t now_ns) {
     }
     apus_polymarket_market_tick(&self->polymarket, now_ns);
     check_tokens(self, now_ns);
-    apus_market_write_behind(self->polymarket.market);
     return work;
 }
 

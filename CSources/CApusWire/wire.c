@@ -14,16 +14,22 @@ static void set_life(apus_wire* wire, uint32_t life) {
 
 // MARK: one session
 
+// Says for this round how a connection is read, and whether it is to be read now.
+static bool is_due(apus_wire* wire, const connection* c, transport* t) {
+    bool quiet = c->channel->quiet;
+    wire->expecting += !quiet;
+    t->direct = wire->idle != APUS_IDLE_PARK && (quiet || wire->direct_left > 0);
+    if (!t->direct) return t->ready;
+    if (quiet) return t->ready || wire->looks_at_quiet;
+    wire->direct_left--;
+    return true;
+}
+
 static uint32_t read_channels(apus_wire* wire, connection* first, uint32_t count) {
     uint32_t work = 0;
     for (uint32_t i = 0; i < count; i++) {
         transport* t = first[i].transport;
-        if (!t || t->phase != PHASE_OPEN) continue;
-        bool quiet = first[i].channel->quiet;
-        wire->expecting += !quiet;
-        if (wire->orders_first) continue;
-        bool looks = wire->direct && (!quiet || wire->looks_at_quiet);
-        if (looks || t->ready) work += wire_read(wire, &first[i], t);
+        if (t && t->phase == PHASE_OPEN && is_due(wire, &first[i], t)) work += wire_read(wire, &first[i], t);
     }
     return work;
 }
@@ -177,6 +183,29 @@ static void start_sessions(apus_wire* wire, uint64_t now_ns) {
     set_life(wire, LIFE_RUNNING);
 }
 
+// MARK: rounds
+
+static void begin_round(apus_wire* wire) {
+    bool few = wire->expecting <= APUS_WIRE_DIRECT_MAX;
+    if (!few || wire->idle == APUS_IDLE_PARK) wire_poll(wire);
+    wire->direct_left = few ? APUS_WIRE_DIRECT_MAX : 1;
+    wire->expecting = 0;
+}
+
+// Goes on with the round up to the first session that does something. So what it has published is decided on, and an order that
+// follows leaves, before sockets are read in vain.
+static uint32_t serve_next(apus_wire* wire, uint64_t now_ns) {
+    uint32_t work = 0;
+    if (wire->next_session == 0) begin_round(wire);
+    while (wire->next_session < wire->session_count && work == 0)
+        work += serve_session(wire, &wire->sessions[wire->next_session++], now_ns);
+    if (wire->next_session >= wire->session_count) {
+        wire->next_session = 0;
+        wire->looks_at_quiet = false;
+    }
+    return work;
+}
+
 uint32_t apus_wire_turn(apus_wire* wire) {
     if (wire->life == LIFE_STOPPED) return 0;
     uint64_t now = wire_now(wire);
@@ -184,16 +213,9 @@ uint32_t apus_wire_turn(apus_wire* wire) {
     if (wire->life == LIFE_NEW) start_sessions(wire, now);
     if (now >= wire->house_ns) keep_house(wire, now);
     if (wire->loop_users > 0 && now >= wire->loop_ns) wire_run_loop(wire, now);
-    wire->direct = wire->expecting <= APUS_WIRE_DIRECT_MAX && wire->idle != APUS_IDLE_PARK;
-    wire->expecting = 0;
-    // An order that waits leaves before anything is read, but not in two turns one after the other.
-    wire->orders_first = wire->has_rings && !wire->orders_first && apus_queue_waiting(wire->rings.orders);
-    if (!wire->direct && !wire->orders_first) wire_poll(wire);
     if (wire->has_rings) work += take_commands(wire, now);
     work += look_at_stop(wire, now);
-    for (uint32_t i = 0; i < wire->session_count; i++)
-        work += serve_session(wire, &wire->sessions[i], now);
-    wire->looks_at_quiet = false;
+    work += serve_next(wire, now);
     if (work == 0 && wire->warmer && now >= wire->warm_ns && wire->open_count > 0) wire_warm(wire, now);
     if (wire->counters) apus_count(&wire->counters->hot[APUS_COUNT_TURNS], 1);
     if (wire->life == LIFE_STOPPING) {

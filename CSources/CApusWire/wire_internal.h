@@ -70,6 +70,7 @@ struct transport {
     uint8_t phase;
     bool busy;
     bool ready;       // there may be something to read
+    bool direct;      // read without asking, and not in the epoll
     bool stream_end;  // TLS: the kernel has given its last byte
     uint32_t watched; // OPEN: the events that the epoll waits for
     bool self_read;   // the BIO reads the socket by itself (handshake)
@@ -138,12 +139,12 @@ struct apus_wire {
     uint32_t session_count;
     uint32_t connection_count;
     uint32_t open_count;
-    uint32_t tls_count;  // of these
-    int epoll;           // of the open connections
-    bool direct;         // few connections: read without asking
-    bool looks_at_quiet; // in this turn, also those of which nothing is expected
-    bool orders_first;   // in this turn nothing is read
-    uint32_t expecting;  // open connections of the newest turn that are not quiet
+    uint32_t tls_count;    // of these
+    int epoll;             // of the open connections
+    bool looks_at_quiet;   // in this round, also those of which nothing is expected
+    uint32_t next_session; // of the round under way
+    uint32_t expecting;    // open connections met in this round that are not quiet
+    uint32_t direct_left;  // of those that are still to come, how many are read without asking
     bool has_rings;
     uint8_t idle;
     uint32_t max_reads;

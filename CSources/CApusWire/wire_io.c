@@ -181,7 +181,7 @@ void wire_poll(apus_wire* wire) {
 
 int wire_await(connection* c, transport* t) {
     uint32_t wanted = 0;
-    if (!t->wire->direct) {
+    if (!t->direct) {
         if (has_room(c->channel)) wanted |= EPOLLIN;
         if (c->channel->tx.start < c->channel->tx.end) wanted |= EPOLLOUT;
     }

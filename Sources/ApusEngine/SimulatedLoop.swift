@@ -45,7 +45,8 @@ package struct SimulatedLoop {
     /// around it. False when more may be left to do.
     @inline(__always)
     private func takeSingle(_ now: UInt64) -> Bool {
-        guard nextDue > now, !paper.hasRequests, let event = decision.onlyEvent(paper.nextEvent) else { return false }
+        guard nextDue > now, paper.hasReportRoom, !paper.hasRequests, let event = decision.onlyEvent(paper.nextEvent)
+        else { return false }
         if !event.isBook { return takeOther(event, now) }
         paper.takeBook(event)
         guard paper.due > now else { return false }

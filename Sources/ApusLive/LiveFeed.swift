@@ -40,8 +40,11 @@ package final class LiveFeed: FeedSource, @unchecked Sendable {
         try check(
             apus_market_init(market, publisher, memory.arena, table, Self.venueText(configuration.venue)),
             "cannot make the books")
-        // In placement dedicated the decision thread reads while this one writes: there each event finds its book on the board.
-        if configuration.placement == .shared { try check(apus_market_batch_board(market), "cannot make the books") }
+        // In placement dedicated the decision thread reads while this one writes, and a batch of Polymarket is applied before it is
+        // proven: there each event finds its book on the board.
+        if configuration.placement == .shared, configuration.venue != .polymarket {
+            try check(apus_market_batch_board(market), "cannot make the books")
+        }
         try add(try makeMarketSession(metadata), number: 0)
         if case .live(let credentials) = configuration.orders {
             try add(try makeOrderSession(metadata, credentials), number: 1)

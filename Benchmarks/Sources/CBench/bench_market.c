@@ -275,6 +275,7 @@ static uint64_t publish_all(bench_market* m, const decoded* all, uint64_t* publi
         apus_publisher_message(&m->publisher, start, 0);
         apus_market_apply(&m->market, book, levels, bids, levels + bids, asks);
         book->update_id++;
+        apus_market_check(&m->market, book);
         apus_market_publish(&m->market, book, 0);
         levels += bids + asks;
     }

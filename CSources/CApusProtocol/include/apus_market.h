@@ -62,10 +62,10 @@ typedef struct apus_market {
     apus_arena* arena;
     apus_instrument_table* instruments;
     apus_market_book** books;  // by instrument; NULL: never opened
-    apus_level* levels;        // room for the board's depth
+    apus_level* levels;        // room for two sides of the board's depth
     const char* venue;         // for the directory, at most 15 characters
     apus_board_watch* watches; // by instrument, where the board is deferred; else NULL
-    uint16_t* behind;          // where the board is written once a turn: instruments whose entry is behind; else NULL
+    uint16_t* behind;          // where the board is batched: instruments whose entry is behind; else NULL
     uint32_t behind_count;
 } apus_market;
 
@@ -79,12 +79,12 @@ int apus_market_init(apus_market* market, apus_publisher* out, apus_arena* arena
 int apus_market_defer_board(apus_market* market, apus_board* board);
 
 // For an engine whose one thread publishes and reads in turns: an entry of the board is written once for all the messages of a
-// turn, before anybody in this thread reads it. Another process may find it that much behind the newest event it has read.
-// Returns 0, or -ENOMEM when the arena is full.
+// turn, before anybody in this thread reads it. Another process may find it that much behind the newest event; event_number in the
+// entry says how far. As above every change of a live book must be published in the call that makes it. Returns 0, or -ENOMEM
+// when the arena is full.
 int apus_market_batch_board(apus_market* market);
 
-// The end of a turn's messages: writes the entries that are behind. A session calls it; without apus_market_batch_board it does
-// nothing.
+// The end of a turn's messages: writes the entries that are behind. Without apus_market_batch_board it does nothing.
 void apus_market_write_behind(apus_market* market);
 
 // The instrument's book, or NULL when it was never opened.

@@ -60,13 +60,16 @@ static inline apus_board_header* apus_board_entry(const apus_board* board, uint3
     return (apus_board_header*)(void*)(board->base + instrument * board->stride);
 }
 
-static inline void apus_words_store(uint64_t* to, const uint64_t* from, size_t words) {
+// A word of any record.
+typedef uint64_t __attribute__((may_alias)) apus_word;
+
+static inline void apus_words_store(apus_word* to, const apus_word* from, size_t words) {
     for (size_t i = 0; i < words; i++) {
         __atomic_store_n(&to[i], from[i], __ATOMIC_RELAXED);
     }
 }
 
-static inline void apus_words_load(uint64_t* to, const uint64_t* from, size_t words) {
+static inline void apus_words_load(apus_word* to, const apus_word* from, size_t words) {
     for (size_t i = 0; i < words; i++) {
         to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
     }
@@ -88,7 +91,7 @@ static inline apus_board_header* apus_board_begin(const apus_board* board, uint3
 
 // `header->sequence` is ignored; its bids and asks must be the levels that the entry has now.
 static inline void apus_board_end(apus_board_header* entry, const apus_board_header* header) {
-    apus_words_store((uint64_t*)(void*)entry + 1, (const uint64_t*)(const void*)header + 1, sizeof *header / 8 - 1);
+    apus_words_store((apus_word*)(void*)entry + 1, (const apus_word*)(const void*)header + 1, sizeof *header / 8 - 1);
     __atomic_store_n(&entry->sequence, entry->sequence + 1, __ATOMIC_RELEASE);
 }
 
@@ -97,9 +100,9 @@ static inline void apus_board_end(apus_board_header* entry, const apus_board_hea
 static inline void apus_board_write(const apus_board* board, uint32_t instrument, const apus_board_header* header,
                                     const apus_level* bids, const apus_level* asks) {
     apus_board_header* entry = apus_board_begin(board, instrument);
-    apus_words_store((uint64_t*)(void*)apus_board_levels(board, entry, 0), (const uint64_t*)(const void*)bids,
+    apus_words_store((apus_word*)(void*)apus_board_levels(board, entry, 0), (const apus_word*)(const void*)bids,
                      2ull * header->bids);
-    apus_words_store((uint64_t*)(void*)apus_board_levels(board, entry, 1), (const uint64_t*)(const void*)asks,
+    apus_words_store((apus_word*)(void*)apus_board_levels(board, entry, 1), (const apus_word*)(const void*)asks,
                      2ull * header->asks);
     apus_board_end(entry, header);
 }
@@ -110,15 +113,15 @@ static inline int apus_board_read(const apus_board* board, uint32_t instrument, 
                                   apus_level* bids, apus_level* asks) {
     if (board->complete != NULL) board->complete(board->writer, instrument);
     const apus_board_header* entry = apus_board_entry(board, instrument);
-    const uint64_t* words = (const uint64_t*)(const void*)entry;
+    const apus_word* words = (const apus_word*)(const void*)entry;
     for (uint32_t attempt = 0; attempt < APUS_BOARD_READ_TRIES; attempt++) {
         uint64_t before = __atomic_load_n(&entry->sequence, __ATOMIC_ACQUIRE);
         if (before & 1) continue;
-        apus_words_load((uint64_t*)(void*)header, words, sizeof *header / 8);
+        apus_words_load((apus_word*)(void*)header, words, sizeof *header / 8);
         uint32_t bid_count = header->bids <= board->depth ? header->bids : board->depth;
         uint32_t ask_count = header->asks <= board->depth ? header->asks : board->depth;
-        apus_words_load((uint64_t*)(void*)bids, words + sizeof *header / 8, 2ull * bid_count);
-        apus_words_load((uint64_t*)(void*)asks, words + sizeof *header / 8 + 2ull * board->depth, 2ull * ask_count);
+        apus_words_load((apus_word*)(void*)bids, words + sizeof *header / 8, 2ull * bid_count);
+        apus_words_load((apus_word*)(void*)asks, words + sizeof *header / 8 + 2ull * board->depth, 2ull * ask_count);
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
         if (__atomic_load_n(&entry->sequence, __ATOMIC_RELAXED) == before) return 0;
     }

@@ -1,17 +1,20 @@
 // The shell under the sessions: it resolves, connects, shakes hands, reads, writes and keeps time, and nothing else.
 //
 //                    ┌────────────── apus_wire_turn ──────────────┐
-//   command ring ──▶ │ for each session:                          │
+//   command ring ──▶ │ session after session, until one has work: │
 //   order ring ─────▶│   read its sockets straight into rx        │──▶ feed ring, report ring
 //                    │   session->turn(now)                       │
 //                    │   write tx, open and close as wanted       │
 //                    └─ every now and then: libuv, time-outs, clock, heartbeat ─┘
 //
-// How sockets are polled. Up to APUS_WIRE_DIRECT_MAX open connections are read in each turn without asking whether there is
-// something. More, and those of a parked shell, are in an epoll that is asked once a turn, without waiting, and only ready
-// ones are read. Measured: a recvmsg that finds nothing takes 510 ns, asking the epoll 140 ns whatever the number, but a
-// message that comes through the epoll is 0.6 µs later than one that is read directly. A connection of which nothing is
-// expected (REST between two requests) is read once in a millisecond.
+// A round visits every session once. A turn ends with the first session that did something, and the next turn goes on behind it:
+// in placement `shared` what that session published is decided on, and an order leaves, before other sockets are read.
+//
+// How sockets are polled. Up to APUS_WIRE_DIRECT_MAX open connections are read in each round without asking whether there is
+// something. Of more, the first (the market data's) is read so; the others, and all of a parked shell, are in an epoll that is
+// asked once a round, without waiting, and only ready ones are read. Measured: a recvmsg that finds nothing takes 510 ns, asking
+// the epoll 140 ns whatever the number, but a message that comes through the epoll is 0.6 µs later than one that is read
+// directly. A connection of which nothing is expected (REST between two requests) is read once in a millisecond.
 // Everything that is not steady is libuv's: names, connects, TLS handshakes, and a parked shell's sleep, for which the loop
 // watches the epoll. The reads are recvmsg, for the kernel's stamps: a plain socket straight into rx, TLS into a buffer of
 // records from which OpenSSL decrypts into rx.

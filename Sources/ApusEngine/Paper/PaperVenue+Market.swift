@@ -9,7 +9,7 @@ extension PaperVenue {
         var read = 0
         while read < 4096 {
             // Reports of fills must fit; otherwise the events wait in the ring.
-            guard state.pointee.hasReportRoom else { break }
+            guard hasReportRoom else { break }
             switch apus_feed_read(&state.pointee.reader, &event) {
             case APUS_FEED_EVENT:
                 read += 1

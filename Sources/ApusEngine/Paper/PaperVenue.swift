@@ -86,6 +86,10 @@ package final class PaperVenue: Agent, OrderSink, @unchecked Sendable {
     @inline(__always)
     var hasRequests: Bool { apus_queue_waiting(queues.pointee.orders) }
 
+    /// Whether orders whose time has come are let in.
+    @inline(__always)
+    var hasReportRoom: Bool { state.pointee.hasReportRoom }
+
     /// Whether another turn at that time would find something to do. Simulated time only, where nobody else writes.
     @inline(__always)
     func isBusy(_ now: UInt64) -> Bool { due <= now || hasRequests || apus_feed_waiting(&state.pointee.reader) }
@@ -114,7 +118,7 @@ package final class PaperVenue: Agent, OrderSink, @unchecked Sendable {
     private func admitArrived(_ now: UInt64) -> Int {
         let state = self.state
         var done = 0
-        while state.pointee.hasReportRoom, state.pointee.arriving.due <= now {
+        while hasReportRoom, state.pointee.arriving.due <= now {
             let (time, order) = state.pointee.arriving.first.pointee
             state.pointee.arriving.drop()
             state.pointee.renewDue()

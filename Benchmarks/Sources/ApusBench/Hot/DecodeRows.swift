@@ -22,7 +22,7 @@ struct Decoding: Benchmark {
 
     func run(_ session: Session) throws -> [Row] {
         var maker = MessageMaker(seed: 7)
-        let corpus = try kind == .binance ? maker.binance(20_000) : maker.polymarket(20_000)
+        let corpus = try kind == .binance ? maker.binance(2000) : maker.polymarket(2000)
         let decimals: (UInt8, UInt8) = kind == .binance ? (8, 8) : (4, 6)
         let market = try BenchMarket()
         try market.add(kind == .binance ? "BTCUSDT" : MessageMaker.token, decimals.0, decimals.1)
@@ -37,7 +37,7 @@ struct Decoding: Benchmark {
             name: name,
             work:
                 "\(kind == .binance ? "Binance depthUpdate" : "Polymarket price_change") of \(Int(corpus.meanLength.rounded())) "
-                + "bytes to whole numbers; 20,000 different messages.",
+                + "bytes to whole numbers; 2,000 different messages, which the caches hold as they hold what has just been received.",
             unit: "ns/message", ours: Figure("", of: samples.ours))
         race.complete(&row)
         if let ladder = try? Ladder.time(session) {
@@ -53,7 +53,7 @@ struct Decoding: Benchmark {
     // What the other ways to read the same cost.
     private func others(_ session: Session, _ corpus: Corpus) throws -> String {
         var maker = MessageMaker(seed: 7)
-        let strange = try maker.binanceInAnotherOrder(20_000)
+        let strange = try maker.binanceInAnotherOrder(2000)
         var texts: [String] = []
         for vector in [APUS_VECTOR_PORTABLE, APUS_VECTOR_AVX2, APUS_VECTOR_AVX512] where apus_vector_available(vector) {
             let time = try time(session, corpus, vector)
@@ -132,6 +132,8 @@ private final class Race {
                 [
                     {
                         var failed: UInt64 = 0
+                        // The peer, another process, has had the caches: once without the clock.
+                        _ = decode(&found, &failed)
                         let time = decode(&found, &failed)
                         guard failed == 0 else { throw BenchmarkError("\(failed) messages could not be read") }
                         return Double(time) / Double(self.corpus.count)
@@ -146,7 +148,7 @@ private final class Race {
     private func peer(_ found: UInt64) throws -> Double {
         guard let program else { return .nan }
         let text = try program.output(
-            [form, scratch.file("messages"), "1", "\(decimals.0)", "\(decimals.1)"], cpu: session.cpu)
+            [form, scratch.file("messages"), "5", "\(decimals.0)", "\(decimals.1)"], cpu: session.cpu)
         guard let time = number(after: "ns:", in: text), let levels = number(after: "levels:", in: text) else {
             throw BenchmarkError("json_simdjson printed \(text)")
         }

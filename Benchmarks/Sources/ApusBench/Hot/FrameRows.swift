@@ -8,7 +8,7 @@ struct FrameParsing: Benchmark {
 
     func run(_ session: Session) throws -> [Row] {
         var maker = MessageMaker(seed: 11)
-        let stream = try Stream(maker.stream(20_000))
+        let stream = try Stream(maker.stream(2000))
         let market = try StreamMarket()
         let samples = try pinned(to: session.cpu) {
             try session.alternate(
@@ -31,7 +31,7 @@ struct Pipeline: Benchmark {
 
     func run(_ session: Session) throws -> [Row] {
         var maker = MessageMaker(seed: 11)
-        let corpus = try maker.stream(20_000)
+        let corpus = try maker.stream(2000)
         let stream = try Stream(corpus)
         let whole = try StreamMarket(), parts = try StreamMarket()
         let samples = try pinned(to: session.cpu) {
@@ -48,11 +48,11 @@ struct Pipeline: Benchmark {
         var row = Row(
             name: name,
             work:
-                "Frames of \(Int(stream.meanLength)) bytes with eight levels: frame, decode, book, board, ring, hop histograms, real "
+                "Frames of \(Int(stream.meanLength)) bytes with eight levels: frame, decode, continuity, book, ticker check, board, ring, hop histograms, real "
                 + "publish times. Its floor is the sum of the parts, measured apart in the same run.",
             unit: "ns/message", ours: Figure("", of: samples[0]), floor: Figure("sum of the parts", of: sums))
         row.note =
-            "Frame \(short(median(samples[1]))) ns, decoding \(short(median(samples[2]))) ns, book and publishing "
+            "Frame \(short(median(samples[1]))) ns, decoding \(short(median(samples[2]))) ns, book, ticker check and publishing "
             + "\(short(median(samples[3]))) ns."
         row.goals = [.atMost(1.1, row.ratioToFloor, "× the sum of its parts")]
         return [row]
@@ -102,6 +102,7 @@ private final class Stream {
 
     func parse(_ market: StreamMarket) throws -> Double {
         var messages: UInt64 = 0
+        _ = bench_frames_parsed(market.market, bytes, bytes.count, Self.chunk, &messages)
         let time = bench_frames_parsed(market.market, bytes, bytes.count, Self.chunk, &messages)
         guard messages == count else { throw BenchmarkError("\(messages) messages of \(count) were cut out") }
         return Double(time) / Double(count)
@@ -114,6 +115,8 @@ private final class Stream {
 
     func publish(_ market: StreamMarket) throws -> Double {
         var published: UInt64 = 0
+        try market.synchronise()
+        _ = bench_frames_published(market.market, bytes, bytes.count, Self.chunk, &published)
         try market.synchronise()
         let time = bench_frames_published(market.market, bytes, bytes.count, Self.chunk, &published)
         guard published == count else { throw BenchmarkError("\(published) events of \(count) messages") }
@@ -142,6 +145,7 @@ private final class StreamMarket {
 
     func decode(_ corpus: Corpus) throws -> Double {
         var levels: UInt64 = 0, failed: UInt64 = 0
+        _ = bench_decode_binance(market, corpus.messages, &levels, &failed)
         let time = bench_decode_binance(market, corpus.messages, &levels, &failed)
         guard failed == 0 else { throw BenchmarkError("\(failed) messages could not be read") }
         return Double(time) / Double(corpus.count)
@@ -149,6 +153,7 @@ private final class StreamMarket {
 
     func publish(_ corpus: Corpus) throws -> Double {
         var published: UInt64 = 0
+        _ = bench_levels_published(market, corpus.messages, &published)
         let time = bench_levels_published(market, corpus.messages, &published)
         guard published == corpus.count else { throw BenchmarkError("\(published) events of \(corpus.count) messages") }
         return Double(time) / Double(corpus.count)

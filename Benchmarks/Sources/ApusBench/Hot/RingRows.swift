@@ -29,13 +29,13 @@ struct HandOff: Benchmark {
         var windows: [Window] = []
         for _ in 0..<session.repetitions(60) {
             let before = bench_ping_pong(session.cpu, session.otherCPU, 50_000_000)
-            let trips = try rings.play(20_000)
+            let trips = try rings.play()
             let after = bench_ping_pong(session.cpu, session.otherCPU, 50_000_000)
             guard before > 0, after > 0 else { throw BenchmarkError("the ping-pong's threads could not be pinned") }
             // A placement that changed meanwhile says nothing.
             guard (before < Self.nearBelow) == (after < Self.nearBelow), max(before, after) < 1.15 * min(before, after)
             else { continue }
-            windows.append(Window(floor: (before + after) / 2, oneWay: median(trips), values: trips))
+            windows.append(Window(floor: (before + after) / 2, oneWay: median(trips.blocks), values: trips.single))
         }
         return windows
     }
@@ -81,8 +81,9 @@ private final class RingPair {
         stopFlag.deallocate()
     }
 
-    /// Round trips one after the other; halves of them in nanoseconds.
-    func play(_ count: Int) throws -> [Double] {
+    /// Round trips one after the other; halves of them in nanoseconds: means of blocks, timed as the ping-pong is, and single ones,
+    /// each with a clock reading.
+    func play() throws -> (blocks: [Double], single: [Double]) {
         apus_flag_set(stopFlag, 0)
         let answer = Answer(
             reader: apus_public_reader(&there, false), writer: apus_public_writer(&back), stop: stopFlag,
@@ -93,26 +94,40 @@ private final class RingPair {
             apus_flag_set(stopFlag, 1)
             while !thread.isFinished { sched_yield() }
         }
-        return try pinned(to: session.cpu) { trips(count) }
+        return try pinned(to: session.cpu) {
+            var end = End(writer: apus_public_writer(&there), reader: apus_public_reader(&back, false))
+            _ = end.times(1, of: 2000)
+            return (end.times(100, of: 500), end.times(10_000, of: 1))
+        }
+    }
+}
+
+/// The end that is timed.
+private struct End {
+    private var writer: apus_feed_writer
+    private var reader: apus_feed_reader
+    private var clock = apus_clock()
+
+    init(writer: apus_feed_writer, reader: apus_feed_reader) {
+        self.writer = writer
+        self.reader = reader
+        apus_clock_start(&clock)
     }
 
-    private func trips(_ count: Int) -> [Double] {
-        var writer = apus_public_writer(&there), reader = apus_public_reader(&back, false)
-        var values = [Double](repeating: 0, count: count)
+    /// `count` times the mean of `trips` round trips, halved.
+    mutating func times(_ count: Int, of trips: Int) -> [Double] {
         var event = apus_event(), answer = apus_event()
         event.kind = UInt8(APUS_EVENT_BOOK.rawValue)
-        var clock = apus_clock()
-        apus_clock_start(&clock)
         var last = apus_clock_now(&clock)
-        for index in -1000..<count {
-            event.publish_ns = last
-            apus_feed_publish(&writer, &event)
-            while apus_feed_read(&reader, &answer) != APUS_FEED_EVENT {}
+        return (0..<count).map { _ in
+            for _ in 0..<trips {
+                apus_feed_publish(&writer, &event)
+                while apus_feed_read(&reader, &answer) != APUS_FEED_EVENT {}
+            }
             let now = apus_clock_now(&clock)
-            if index >= 0 { values[index] = Double(now &- last) / 2 }
-            last = now
+            defer { last = now }
+            return Double(now &- last) / Double(2 * trips)
         }
-        return values
     }
 }
 
@@ -166,6 +181,8 @@ struct WriterWithReaders: Benchmark {
                         var from = apus_public_reader(&view, false)
                         let readers = bench_readers_start(
                             &from, isStalled ? 1 : counts[index], isStalled, session.otherCPU)
+                        // Two laps first: the lines still lie where the last round's readers were.
+                        _ = bench_publish(&writer, 2 * UInt64(APUS_FEED_SLOTS_DEFAULT))
                         let time = bench_publish(&writer, events)
                         var read: UInt64 = 0
                         bench_readers_stop(readers, &read)
