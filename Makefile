@@ -36,8 +36,9 @@ peers: PACKAGES += $(BENCH_PACKAGES)
 peers: deps
 	@mkdir -p $(PEERS)
 	@$(MAKE) --silent -C Benchmarks/Peers OUT=$(abspath $(PEERS)) 1>&2
-	@if [ -d $(SHARED)/peers ]; then $(MAKE) --silent -C $(SHARED)/peers OUT=$(abspath $(PEERS)) 1>&2; \
-	else echo "$(SHARED)/peers is not there: rows that need it will say so" >&2; fi
+	@if [ ! -d $(SHARED)/peers ]; then echo "$(SHARED)/peers is not there: rows that need it say so" >&2; \
+	else $(MAKE) --silent --keep-going -C $(SHARED)/peers OUT=$(abspath $(PEERS)) 1>&2 \
+	    || echo "not every peer of $(SHARED)/peers could be built: rows say which" >&2; fi
 
 # An engine that runs already is named by PID or ENGINE; else one is started, with ARGS for `apus run`.
 profile: $(if $(PID)$(ENGINE),,build)

@@ -48,6 +48,8 @@ struct ApusBench: ParsableCommand {
             Progress.show("measuring \(benchmark.name)")
             do {
                 report.rows += try benchmark.run(session)
+            } catch let error as BenchmarkError where error.isMissing {
+                report.missing.append(Failure(name: benchmark.name, reason: error.description))
             } catch {
                 report.failures.append(Failure(name: benchmark.name, reason: "\(error)"))
             }

@@ -47,10 +47,12 @@ import Testing
         var report = Report(machine: .this(), isQuick: true)
         report.rows = [row]
         report.failures = [Failure(name: "b", reason: "no memory")]
+        report.missing = [Failure(name: "c", reason: "l2.bin is not there")]
         let text = Table(report).text
         #expect(text.contains("a: the peer `x` was not built"))
         #expect(text.contains("not judged: at most 1.00 × x"))
         #expect(text.contains("b FAILED: no memory"))
+        #expect(text.contains("c not measured: l2.bin is not there"))
     }
 
     @Test func numbersBehindLabels() {
@@ -58,6 +60,15 @@ import Testing
         #expect(number(after: "med", in: line) == 6.31)
         #expect(number(after: "levels:", in: "ns: 1.5 levels: 120000 checksum: 7") == 120_000)
         #expect(number(after: "nothing", in: line) == nil)
+    }
+
+    @Test func whatIsNotThereIsNoFailure() throws {
+        let scratch = try Scratch()
+        let session = Session(
+            isQuick: true, isHour: false, peers: Folder(scratch.path), shared: Folder(scratch.path), apus: "")
+        let error = #expect(throws: BenchmarkError.self) { try BookOnL2().run(session) }
+        #expect(error?.isMissing == true)
+        #expect(session.peer("books") == nil)
     }
 
     @Test func unknownNamesAreRefused() {

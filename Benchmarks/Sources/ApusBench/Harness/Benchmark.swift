@@ -38,7 +38,13 @@ enum Registry {
 /// Why something could not be measured.
 struct BenchmarkError: Error, CustomStringConvertible {
     let description: String
-    init(_ description: String) { self.description = description }
+    /// Something that is not part of this repository is not there: no failure of ours.
+    let isMissing: Bool
+
+    init(_ description: String, isMissing: Bool = false) {
+        self.description = description
+        self.isMissing = isMissing
+    }
 }
 
 extension String {

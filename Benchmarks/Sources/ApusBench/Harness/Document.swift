@@ -13,8 +13,9 @@ struct Document {
     ///
     /// - Throws: `BenchmarkError` when the page has no such marks, or the run is not a whole one.
     func renew(_ report: Report, isComplete: Bool) throws {
-        guard isComplete, report.failures.isEmpty else {
-            throw BenchmarkError("\(page) shows one whole run: leave out --only and --quick, and mend what failed")
+        guard isComplete, report.failures.isEmpty, report.missing.isEmpty else {
+            throw BenchmarkError(
+                "\(page) shows one whole run: leave out --only and --quick, and mend what failed or is missing")
         }
         let old = try String(contentsOfFile: page, encoding: .utf8)
         guard let begin = old.range(of: Self.begin), let end = old.range(of: Self.end),

@@ -6,9 +6,11 @@ struct Report: Codable {
     let isQuick: Bool
     var rows: [Row] = []
     var failures: [Failure] = []
+    /// Not measured, as their input is not there.
+    var missing: [Failure] = []
 }
 
-/// A benchmark that could not be run, and why.
+/// A benchmark that was not run, and why.
 struct Failure: Codable {
     let name: String
     let reason: String
@@ -74,6 +76,7 @@ struct Table {
             for missing in row.missing { lines.append("\(row.name): \(missing)") }
             if !row.note.isEmpty { lines.append("\(row.name): \(row.note)") }
         }
+        for missing in report.missing { lines.append("\(missing.name) not measured: \(missing.reason)") }
         for failure in report.failures { lines.append("\(failure.name) FAILED: \(failure.reason)") }
         return lines.joined(separator: "\n")
     }

@@ -41,7 +41,7 @@ struct Session {
     /// A file that peers or shared hold; an error says what to do.
     func input(_ path: String, _ how: String) throws -> String {
         if FileManager.default.fileExists(atPath: path) { return path }
-        throw BenchmarkError("\(path) is not there; \(how)")
+        throw BenchmarkError("\(path) is not there; \(how)", isMissing: true)
     }
 
     /// The deltas that the shared peers are measured on.
