@@ -22,9 +22,9 @@ package struct Reach: Equatable, Sendable {
     /// writes. They are ratios and not times because times drift with the machine and ratios hardly do.
     enum Ratio {
         /// Ring hand-off, one-way p50, beside the ping-pong.
-        static let handOff = 1.4...1.75
+        static let handOff = 1.35...1.5
         /// A WebSocket message from the sender's call to the applied book, p50, spinning, beside busy polling in C.
-        static let wireToBook = 1.0...1.35
+        static let wireToBook = 1.0...1.25
     }
 
     /// Windows of the ping-pong that differ by more than this are two placements of the processors and not noise.
