@@ -10,6 +10,7 @@ final class Rig {
     let wire: OpaquePointer
     let probe: OpaquePointer
     private(set) var stopped = false
+    private var others: [OpaquePointer] = []
 
     init(
         channels: UInt32 = 1, receiveBytes: Int = 1 << 18, sendBytes: Int = 1 << 18, authority: String? = nil,
@@ -34,6 +35,15 @@ final class Rig {
     deinit {
         apus_wire_destroy(wire)
         probe_free(probe)
+        for other in others { probe_free(other) }
+    }
+
+    /// Another session behind the first, before the first turn.
+    func addSession() throws -> OpaquePointer {
+        let other = try #require(probe_make(UInt32(others.count) + 1, 1, 4096, 4096))
+        others.append(other)
+        try #require(apus_wire_add(wire, probe_session(other)) == 0)
+        return other
     }
 
     func channel(_ index: UInt32 = 0) -> apus_channel { probe_channel(probe, index).pointee }
