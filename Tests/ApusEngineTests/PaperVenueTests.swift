@@ -63,6 +63,22 @@ private struct PaperBench {
 }
 
 @Suite struct PaperVenueTests {
+    /// Orders that have arrived are let in before the event that comes after them, also where they must wait for room.
+    @Test func anEventWaitsBehindOrdersThatReportsHaveNoRoomFor() throws {
+        let bench = try PaperBench { $0.reportLatency = 100_000_000 }
+        for _ in 0..<4_000 where bench.paper.hasReportRoom {
+            _ = bench.place(.buy, 1, at: 9_000, .immediateOrCancel)
+            bench.wait(200)
+        }
+        try #require(!bench.paper.hasReportRoom)
+        _ = bench.place(.buy, 10, at: 10_050)
+        bench.wait(500)
+        bench.feed.trade(10_040, 1, taker: .sell)
+        bench.loop.settle(bench.feed.now)
+        bench.wait(400_000_000)
+        bench.expectFills([(10_050, 10, true)])
+    }
+
     @Test func latencyOnTheWayThereAndBack() throws {
         let bench = try PaperBench()
         let id = bench.place(.buy, 10, at: 9_990)
