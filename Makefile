@@ -26,9 +26,8 @@ test: deps
 	@$(SWIFT) build --build-tests 1>&2
 	@$(SWIFT) test --skip-build
 
-# Dead code stays: gold refuses the static probes of functions that it has left out.
 bench: build peers
-	@$(SWIFT) build --package-path Benchmarks -c release --disable-dead-strip 1>&2
+	@$(SWIFT) build --package-path Benchmarks -c release 1>&2
 	@exec Benchmarks/.build/release/apus-bench --shared $(SHARED) --peers $(PEERS) $(ARGS)
 
 # What Apus is measured beside: programs of this repository, and those of the shared folder where it is there.

@@ -19,6 +19,7 @@ let package = Package(
             name: "CApusWire", dependencies: ["CApusProtocol", "CApusRing"], path: "CSources/CApusWire",
             cSettings: cSettings,
             linkerSettings: [.linkedLibrary("uv"), .linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+        .target(name: "CApusFloor", dependencies: ["CApusRing"], path: "CSources/CApusFloor", cSettings: cSettings),
         .systemLibrary(
             name: "CZlib", path: "CSources/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "Apus", dependencies: ["CApusRing"], path: "Engine/Apus"),
@@ -40,7 +41,8 @@ let package = Package(
         .executableTarget(
             name: "apus-bench",
             dependencies: [
-                "Apus", "ApusEngine", "ApusReplay", "ApusLive", "CApusWire", "CApusProtocol", "CApusRing", "CBench",
+                "Apus", "ApusEngine", "ApusReplay", "ApusLive", "CApusWire", "CApusProtocol", "CApusRing", "CApusFloor",
+                "CBench",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Sources/ApusBench"),

@@ -8,57 +8,6 @@
 #include <string.h>
 #include <time.h>
 
-// MARK: ping-pong
-
-typedef struct ball {
-    uint64_t word __attribute__((aligned(128)));
-    uint64_t stop __attribute__((aligned(128)));
-    int32_t cpu;
-    int32_t error;
-} ball;
-
-static void* answer(void* argument) {
-    ball* b = argument;
-    uint64_t before, expected = 1;
-    b->error = bench_pin(b->cpu, &before);
-    while (!__atomic_load_n(&b->stop, __ATOMIC_RELAXED)) {
-        if (__atomic_load_n(&b->word, __ATOMIC_ACQUIRE) != expected) continue;
-        __atomic_store_n(&b->word, expected + 1, __ATOMIC_RELEASE);
-        expected += 2;
-    }
-    return NULL;
-}
-
-static double play(ball* b, uint64_t window_ns) {
-    uint64_t turns = 0, value = 1, start = bench_now(), now;
-    do {
-        for (int i = 0; i < 1000; i++, value += 2, turns++) {
-            __atomic_store_n(&b->word, value, __ATOMIC_RELEASE);
-            while (__atomic_load_n(&b->word, __ATOMIC_ACQUIRE) != value + 1)
-                ;
-        }
-        now = bench_now();
-    } while (now - start < window_ns);
-    return (double)(now - start) / (double)turns / 2;
-}
-
-double bench_ping_pong(int32_t cpu, int32_t other, uint64_t window_ns) {
-    ball b = {.cpu = other};
-    pthread_t thread;
-    uint64_t before;
-    double result = 0;
-    if (bench_pin(cpu, &before) != 0) return 0;
-    if (pthread_create(&thread, NULL, answer, &b) == 0) {
-        result = play(&b, window_ns);
-        __atomic_store_n(&b.stop, 1, __ATOMIC_RELAXED);
-        pthread_join(thread, NULL);
-    }
-    bench_unpin(before);
-    return b.error == 0 ? result : 0;
-}
-
-// MARK: readers
-
 typedef struct reader_thread {
     apus_feed_reader reader;
     pthread_t thread;

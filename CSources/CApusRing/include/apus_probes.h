@@ -24,9 +24,12 @@
 #endif
 #endif
 
-// `arguments` has for each argument its bytes and its operand.
+// `arguments` has for each argument its bytes and its operand. APUS_PROBE_KEEP: gold, Swift's linker, refuses the note of a probe in a
+// function that it has left out. It leaves out none that a section named like a note refers to.
 #ifdef APUS_HAS_PROBES
-#define APUS_PROBE(name, arguments, ...) __asm__ volatile(STAP_PROBE_ASM(apus, name, arguments) : : __VA_ARGS__)
+#define APUS_PROBE_KEEP "\n.pushsection .note.apus.keep,\"a\",%%progbits\n.balign 4\n.4byte 990b-.\n.popsection\n"
+#define APUS_PROBE(name, arguments, ...)                                                                               \
+    __asm__ volatile(STAP_PROBE_ASM(apus, name, arguments) APUS_PROBE_KEEP : : __VA_ARGS__)
 #else
 #define APUS_PROBE(name, arguments, ...) ((void)0)
 #endif

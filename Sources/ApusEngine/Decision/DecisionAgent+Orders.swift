@@ -100,7 +100,7 @@ extension DecisionAgent {
 
     /// Stamps and pushes. The hop from decision to order ends here.
     private func send(_ order: consuming ApprovedOrder) -> Bool {
-        var approved = order
+        let approved = order
         var now = core.pointee.now
         if !state.pointee.time.isSimulated {
             now = state.pointee.time.read()

@@ -1,3 +1,4 @@
+import CApusFloor
 import CApusRing
 import CBench
 import Foundation
@@ -28,16 +29,25 @@ struct HandOff: Benchmark {
         let rings = try RingPair(session)
         var windows: [Window] = []
         for _ in 0..<session.repetitions(60) {
-            let before = bench_ping_pong(session.cpu, session.otherCPU, 50_000_000)
+            let before = try pingPong(session)
             let trips = try rings.play()
-            let after = bench_ping_pong(session.cpu, session.otherCPU, 50_000_000)
-            guard before > 0, after > 0 else { throw BenchmarkError("the ping-pong's threads could not be pinned") }
+            let after = try pingPong(session)
             // A placement that changed meanwhile says nothing.
             guard (before < Self.nearBelow) == (after < Self.nearBelow), max(before, after) < 1.15 * min(before, after)
             else { continue }
             windows.append(Window(floor: (before + after) / 2, oneWay: median(trips.blocks), values: trips.single))
         }
         return windows
+    }
+
+    // Of five short windows, so that other work falls into few of them.
+    private func pingPong(_ session: Session) throws -> Double {
+        var windows = [Double](repeating: 0, count: 5)
+        let count = apus_floor_ping_pong(session.cpu, session.otherCPU, 10_000_000, &windows, 5)
+        guard count > 0 else {
+            throw BenchmarkError("the ping-pong could not be played: \(String(cString: strerror(-count)))")
+        }
+        return median(Array(windows.prefix(Int(count))))
     }
 
     private func row(_ place: String, _ windows: [Window], bound: Double) -> Row? {

@@ -1,11 +1,8 @@
-// Threads around the feed ring: a ping-pong of one cache line, and a writer with readers.
+// A writer of the feed ring with readers.
 #ifndef BENCH_RING_H
 #define BENCH_RING_H
 
 #include "apus_feed.h"
-
-// One-way nanoseconds of one cache line between two processors, over `window_ns`; 0 when a thread cannot be made or pinned.
-double bench_ping_pong(int32_t cpu, int32_t other, uint64_t window_ns);
 
 // Readers of a ring, each a thread on `cpu` that takes events as fast as it can. The last one stalls: it attaches and never reads.
 typedef struct bench_readers bench_readers;
