@@ -88,7 +88,7 @@ void apus_clock_discipline(apus_clock* clock) {
     uint64_t rate = scale_of(now.ns - clock->first_ns, now.ticks - clock->first_ticks);
     // The error is worked off over about as long as it took to build up, by running a little faster or slower.
     int64_t error = (int64_t)(now.ns - ours);
-    int64_t steer = (int64_t)(((__int128)error << 32) / (int64_t)ticks);
+    int64_t steer = (int64_t)((__int128)error * (1ll << 32) / (int64_t)ticks);
     int64_t bound = (int64_t)(rate / STEER_SHARE);
     if (steer > bound) steer = bound;
     if (steer < -bound) steer = -bound;

@@ -25,9 +25,13 @@
 #endif
 
 // `arguments` has for each argument its bytes and its operand. APUS_PROBE_KEEP: gold, Swift's linker, refuses the note of a probe in a
-// function that it has left out. It leaves out none that a section named like a note refers to.
+// function that it has left out. It leaves out none that a section named like a note refers to. (GNU's assembler would make it one.)
 #ifdef APUS_HAS_PROBES
+#ifdef __clang__
 #define APUS_PROBE_KEEP "\n.pushsection .note.apus.keep,\"a\",%%progbits\n.balign 4\n.4byte 990b-.\n.popsection\n"
+#else
+#define APUS_PROBE_KEEP
+#endif
 #define APUS_PROBE(name, arguments, ...)                                                                               \
     __asm__ volatile(STAP_PROBE_ASM(apus, name, arguments) APUS_PROBE_KEEP : : __VA_ARGS__)
 #else
