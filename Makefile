@@ -2,6 +2,7 @@
 # make test                               build and run every test
 # make bench [ARGS="--only book-l2 --json"] measure everything beside its peers and floors (docs/PERFORMANCE.md)
 # make profile [SECONDS=10 PID=... ENGINE=... ARGS=...] record the running engine, draw a flame graph (docs/PROFILING.md)
+# make build, make peers                 the release alone; what bench is measured beside (SHARED=FOLDER: the shared folder)
 # make lint, make format                  check or mend the formatting
 # Nothing but the program itself writes to standard output in `make run`.
 
@@ -31,10 +32,12 @@ bench: build peers
 	@exec Benchmarks/.build/release/apus-bench --shared $(SHARED) --peers $(PEERS) $(ARGS)
 
 # What Apus is measured beside: programs of this repository, and those of the shared folder where it is there.
-peers: PACKAGES += $(BENCH_PACKAGES)
+# Of `bench` too: `deps` is made once, by whichever asks first.
+bench peers: PACKAGES += $(BENCH_PACKAGES)
 peers: deps
 	@mkdir -p $(PEERS)
-	@$(MAKE) --silent -C Benchmarks/Peers OUT=$(abspath $(PEERS)) 1>&2
+	@$(MAKE) --silent --keep-going -C Benchmarks/Peers OUT=$(abspath $(PEERS)) 1>&2 \
+	    || echo "not every peer of Benchmarks/Peers could be built: rows say which" >&2
 	@if [ ! -d $(SHARED)/peers ]; then echo "$(SHARED)/peers is not there: rows that need it say so" >&2; \
 	else $(MAKE) --silent --keep-going -C $(SHARED)/peers OUT=$(abspath $(PEERS)) 1>&2 \
 	    || echo "not every peer of $(SHARED)/peers could be built: rows say which" >&2; fi

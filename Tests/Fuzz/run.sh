@@ -3,7 +3,7 @@
 #
 #   Tests/Fuzz/run.sh SECONDS [NAME ...]      NAME as in fuzz_NAME.c; without names, all of them
 #
-# Needs clang with libFuzzer (Swift's has it: CLANG=...). New inputs go to build/, not to the corpus. A finding is left in
+# Needs clang with libFuzzer (Swift's has it: CLANG=...) and, for differential and polymarket, libjansson-dev. New inputs go to build/, not to the corpus. A finding is left in
 # build/NAME-* and its file is named; run build/fuzz_NAME FILE to see it again.
 set -euo pipefail
 

@@ -27,6 +27,12 @@ struct ApusBench: ParsableCommand {
     @Option(help: ArgumentHelp("Renew the table and the plots of this documentation folder.", valueName: "folder"))
     var document: String?
 
+    func validate() throws {
+        if document != nil, quick || !only.isEmpty {
+            throw ValidationError("--document shows one whole run: leave out --only and --quick")
+        }
+    }
+
     func run() throws {
         let chosen = try Registry.rows(named: only)
         if list {

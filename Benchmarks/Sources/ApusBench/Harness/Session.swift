@@ -38,6 +38,11 @@ struct Session {
         return FileManager.default.isExecutableFile(atPath: path) ? Program(path) : nil
     }
 
+    /// Python with the shared peers' packages; nil when they were not all installed.
+    var python: Program? {
+        FileManager.default.fileExists(atPath: peers.path("venv/ready")) ? peer("venv/bin/python") : nil
+    }
+
     /// A file that peers or shared hold; an error says what to do.
     func input(_ path: String, _ how: String) throws -> String {
         if FileManager.default.fileExists(atPath: path) { return path }
@@ -68,7 +73,8 @@ func pinned<Result>(to cpu: Int32, _ body: () throws -> Result) throws -> Result
     var before: UInt64 = 0
     let result = bench_pin(cpu, &before)
     guard result == 0 else {
-        throw BenchmarkError("cannot run on processor \(cpu): \(String(cString: strerror(-result)))")
+        throw BenchmarkError(
+            "cannot run on processor \(cpu): \(String(cString: strerror(-result))); the benchmarks need 0 and 1 (taskset -p $$)")
     }
     defer { bench_unpin(before) }
     return try body()

@@ -49,7 +49,7 @@ struct Receiver {
     static func peers(_ session: Session) -> (found: [Receiver], missing: [String]) {
         var found: [Receiver] = [], missing: [String] = []
         let script = session.shared.path("peers/ws_python.py")
-        if let python = session.peer("venv/bin/python"), FileManager.default.fileExists(atPath: script) {
+        if let python = session.python, FileManager.default.fileExists(atPath: script) {
             found.append(
                 Receiver(
                     name: "picows", program: python,

@@ -9,7 +9,7 @@ struct BacktestPeers {
     init(_ session: Session, _ l2: String) {
         self.session = session
         self.l2 = l2
-        python = session.peer("venv/bin/python")
+        python = session.python
     }
 
     var missing: [String] {
