@@ -74,7 +74,8 @@ func pinned<Result>(to cpu: Int32, _ body: () throws -> Result) throws -> Result
     let result = bench_pin(cpu, &before)
     guard result == 0 else {
         throw BenchmarkError(
-            "cannot run on processor \(cpu): \(String(cString: strerror(-result))); the benchmarks need 0 and 1 (taskset -p $$)")
+            "cannot run on processor \(cpu): \(String(cString: strerror(-result))); the benchmarks need 0 and 1 (taskset -p $$)"
+        )
     }
     defer { bench_unpin(before) }
     return try body()
