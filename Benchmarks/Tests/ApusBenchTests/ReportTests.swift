@@ -1,4 +1,5 @@
 import Foundation
+import FoundationXML
 import Testing
 
 @testable import apus_bench
@@ -127,10 +128,12 @@ import Testing
     }
 
     @Test func aPartialRunIsNotShown() throws {
-        let (document, _) = try page("<!-- measured: begin --><!-- measured: end -->")
-        #expect(throws: BenchmarkError.self) { try document.renew(report, isComplete: false) }
-        let (unmarked, _) = try page("no marks")
-        #expect(throws: BenchmarkError.self) { try unmarked.renew(report, isComplete: true) }
+        let (document, first) = try page("<!-- measured: begin --><!-- measured: end -->")
+        let (unmarked, second) = try page("no marks")
+        withExtendedLifetime((first, second)) {
+            #expect(throws: BenchmarkError.self) { try document.renew(report, isComplete: false) }
+            #expect(throws: BenchmarkError.self) { try unmarked.renew(report, isComplete: true) }
+        }
     }
 }
 

@@ -81,7 +81,7 @@ struct MessageMaker {
         return corpus
     }
 
-    /// Futures depth updates whose ids follow each other, each of 309 bytes, around a touch that wanders: a stream that a book takes
+    /// Futures depth updates whose ids follow each other, each of about 309 bytes, around a touch that wanders: a stream that a book takes
     /// from a snapshot with update id 1.
     mutating func stream(_ count: Int) throws -> Corpus {
         let corpus = try Corpus()
@@ -91,11 +91,11 @@ struct MessageMaker {
             let sides = [-1, 1].map { step in
                 (0..<4).map { _ -> String in
                     let price = cents + step * (1 + below(40))
-                    let size = below(5) == 0 ? "0.000" : String(format: "%d.%03d", below(10), 1 + below(999))
+                    let size = below(5) == 0 ? "0.000" : String(format: "%d.%03d", 10 + below(90), below(1000))
                     return "[\"\(price / 100).\(String(format: "%02d", price % 100))\",\"\(size)\"]"
                 }.joined(separator: ",")
             }
-            let id = 390_497_796 + index
+            let id = 5_123_107_837_796 + index
             try corpus.add(
                 "{\"e\":\"depthUpdate\",\"E\":1757908892351,\"T\":1757908892350,\"s\":\"BTCUSDT\",\"U\":\(id),\"u\":\(id),\"pu\":\(id - 1),"
                     + "\"b\":[\(sides[0])],\"a\":[\(sides[1])]}")
@@ -105,7 +105,7 @@ struct MessageMaker {
 
     /// The message before the first of `stream`: a book wants its snapshot from then on.
     static let beforeStream =
-        "{\"e\":\"depthUpdate\",\"E\":1,\"T\":1,\"s\":\"BTCUSDT\",\"U\":390497795,\"u\":390497795,\"pu\":390497794,\"b\":[],\"a\":[]}"
+        "{\"e\":\"depthUpdate\",\"E\":1,\"T\":1,\"s\":\"BTCUSDT\",\"U\":5123107837795,\"u\":5123107837795,\"pu\":5123107837794,\"b\":[],\"a\":[]}"
     static let streamSnapshot =
-        "{\"lastUpdateId\":390497795,\"E\":1,\"T\":1,\"bids\":[[\"49000.00\",\"1.000\"]],\"asks\":[[\"51000.00\",\"1.000\"]]}"
+        "{\"lastUpdateId\":5123107837795,\"E\":1,\"T\":1,\"bids\":[[\"49000.00\",\"1.000\"]],\"asks\":[[\"51000.00\",\"1.000\"]]}"
 }
