@@ -514,7 +514,7 @@ int apus_binance_orders_init(apus_binance_orders* self, const apus_binance_order
     self->out = market->out;
     self->rings = rings;
     self->signer = *signer;
-    self->guard = (apus_guard){.kill = rings->kill, .market = market, .max_age_ns = config->max_age_ns};
+    self->guard = (apus_guard){.trading = rings->trading, .market = market, .max_age_ns = config->max_age_ns};
     self->next_request = self->oldest_request = self->next_unsent = 1;
     self->event_due_ns = UINT64_MAX;
     self->config.user_link.fresh_path = true;

@@ -11,7 +11,12 @@ static uint8_t check_numbers(const apus_instrument* instrument, const apus_order
 uint8_t apus_guard_check(const apus_guard* guard, const apus_order* order, uint64_t now_ns) {
     if (order->instrument >= guard->market->instruments->count) return APUS_GUARD_INSTRUMENT;
     if (order->action == APUS_ORDER_CANCEL || order->action == APUS_ORDER_QUERY) return APUS_GUARD_PASSED;
-    if (guard->kill != NULL && apus_flag(guard->kill) != 0) return APUS_GUARD_KILLED;
+    uint64_t trading = guard->trading == NULL ? APUS_TRADING_ACTIVE : apus_flag(guard->trading);
+    if (trading == APUS_TRADING_REDUCING) {
+        if (!(order->flags & APUS_ORDER_REDUCE_ONLY)) return APUS_GUARD_REDUCING;
+    } else if (trading != APUS_TRADING_ACTIVE) {
+        return APUS_GUARD_KILLED;
+    }
     if (guard->max_age_ns != 0 && now_ns > order->decided_ns && now_ns - order->decided_ns > guard->max_age_ns) {
         return APUS_GUARD_AGE;
     }
@@ -25,7 +30,7 @@ const char* apus_guard_reason_text(uint8_t reason) {
     case APUS_GUARD_PASSED:
         return "passed";
     case APUS_GUARD_KILLED:
-        return "the kill flag is set";
+        return "trading is halted";
     case APUS_GUARD_PRICE_BAND:
         return "the price is outside the band around the book";
     case APUS_GUARD_QUANTITY:
@@ -42,6 +47,18 @@ const char* apus_guard_reason_text(uint8_t reason) {
         return "the instrument is not known to the session";
     case APUS_GUARD_IN_FLIGHT_FULL:
         return "too many requests wait for an answer";
+    case APUS_GUARD_REDUCING:
+        return "only orders that reduce a position pass";
+    case APUS_GUARD_STALLED:
+        return "the decision thread stands still";
+    case APUS_GUARD_EXPIRED:
+        return "the order has expired before it was sent";
+    case APUS_GUARD_BUDGET:
+        return "the venue's request budget is used up";
+    case APUS_GUARD_UNRESOLVED:
+        return "an order of that kind waits for its lost answer";
+    case APUS_GUARD_UNSUPPORTED:
+        return "the venue has no such request";
     default:
         return "unknown reason";
     }

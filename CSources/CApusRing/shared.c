@@ -228,8 +228,10 @@ int apus_private_create(apus_private* view) {
     view->orders = (apus_queue*)(void*)base;
     view->reports = (apus_queue*)(void*)(base + orders);
     view->commands = (apus_queue*)(void*)(base + orders + reports);
-    view->kill = (uint64_t*)(void*)(base + orders + reports + commands);
-    view->stop = view->kill + APUS_CACHE_LINE / sizeof(uint64_t);
+    view->trading = (uint64_t*)(void*)(base + orders + reports + commands);
+    view->stop = view->trading + APUS_CACHE_LINE / sizeof(uint64_t);
+    view->durable = view->stop + APUS_CACHE_LINE / sizeof(uint64_t);
+    view->decided = view->durable + APUS_CACHE_LINE / sizeof(uint64_t);
     apus_queue_init(view->orders, APUS_ORDER_SLOTS);
     apus_queue_init(view->reports, APUS_REPORT_SLOTS);
     apus_queue_init(view->commands, APUS_COMMAND_SLOTS);

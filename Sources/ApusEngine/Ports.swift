@@ -21,6 +21,6 @@ package protocol FeedSource: AnyObject {
 
 /// Where orders go: live sockets, or the paper venue.
 package protocol OrderSink: AnyObject {
-    /// The private mapping: orders out, reports in, the kill flag. It stays mapped as long as the sink lives.
+    /// The private mapping: orders out, reports in, the trading state. It stays mapped as long as the sink lives.
     var queues: UnsafeMutablePointer<apus_private> { get }
 }

@@ -36,11 +36,11 @@ import Testing
 
 @Suite struct CredentialsTests {
     @Test func comeFromTheEnvironmentAlone() throws {
-        #expect(throws: LiveError.self) { try Credentials(environment: ["APUS_BINANCE_API_KEY": "k"]) }
+        #expect(throws: LiveError.self) { try BinanceCredentials(environment: ["APUS_BINANCE_API_KEY": "k"]) }
         #expect(throws: LiveError.self) {
-            try Credentials(environment: ["APUS_BINANCE_API_KEY": "", "APUS_BINANCE_API_SECRET": "s"])
+            try BinanceCredentials(environment: ["APUS_BINANCE_API_KEY": "", "APUS_BINANCE_API_SECRET": "s"])
         }
-        let found = try Credentials(environment: [
+        let found = try BinanceCredentials(environment: [
             "APUS_BINANCE_API_KEY": "keyword", "APUS_BINANCE_API_SECRET": "hunter2",
         ])
         #expect(!"\(found) \(String(reflecting: found))".contains("hunter2"))

@@ -25,16 +25,16 @@ import Testing
 
     @Test func killSwitch() throws {
         let bench = try limited { _ in }
-        apus_flag_set(bench.sink.queues.pointee.kill, 1)
+        apus_flag_set(bench.sink.queues.pointee.trading, 2)
         expect(bench, .killed, bench.buy())
-        apus_flag_set(bench.sink.queues.pointee.kill, 0)
+        apus_flag_set(bench.sink.queues.pointee.trading, 0)
         #expect(bench.buy().id != nil)
     }
 
     @Test func cancelsPassWhenKilled() throws {
         let bench = try limited { _ in }
         let id = try bench.resting()
-        apus_flag_set(bench.sink.queues.pointee.kill, 1)
+        apus_flag_set(bench.sink.queues.pointee.trading, 2)
         #expect(bench.context.modify(id, price: Price(units: 9_000), quantity: Quantity(units: 5)).refusal == .killed)
         #expect(bench.context.cancel(id) == .placed(id))
         let order = try #require(bench.sink.next())

@@ -4,7 +4,7 @@ import Testing
 
 /// Each reason of the last guard, with everything else in order.
 @Suite struct GuardTests {
-    private let kill = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
+    private let trading = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
 
     private func order(_ change: (inout apus_order) -> Void = { _ in }) -> apus_order {
         var order = apus_order()
@@ -20,11 +20,11 @@ import Testing
     }
 
     private func verdict(
-        _ stage: MarketStage, now: UInt64 = 1_500, killed: UInt64 = 0, _ change: (inout apus_order) -> Void = { _ in }
+        _ stage: MarketStage, now: UInt64 = 1_500, state: UInt64 = 0, _ change: (inout apus_order) -> Void = { _ in }
     ) -> UInt32 {
-        kill.initialize(to: killed)
-        defer { kill.deinitialize(count: 1) }
-        var guarding = apus_guard(kill: kill, market: stage.market, max_age_ns: 1_000)
+        trading.initialize(to: state)
+        defer { trading.deinitialize(count: 1) }
+        var guarding = apus_guard(trading: trading, market: stage.market, max_age_ns: 1_000)
         var order = order(change)
         return UInt32(apus_guard_check(&guarding, &order, now))
     }
@@ -43,7 +43,7 @@ import Testing
     @Test func eachReason() {
         let stage = MarketStage()
         stage.live()
-        #expect(verdict(stage, killed: 1) == APUS_GUARD_KILLED.rawValue)
+        #expect(verdict(stage, state: 2) == APUS_GUARD_KILLED.rawValue)
         #expect(verdict(stage, now: 2_001) == APUS_GUARD_AGE.rawValue)
         #expect(verdict(stage) { $0.price = 9_899 } == APUS_GUARD_PRICE_BAND.rawValue)
         #expect(verdict(stage) { $0.price = 10_101 } == APUS_GUARD_PRICE_BAND.rawValue)
@@ -69,7 +69,7 @@ import Testing
                 change(&$0)
                 $0.price = 10_101
             } == APUS_GUARD_PRICE_BAND.rawValue)
-        #expect(verdict(stage, killed: 1) { change(&$0) } == APUS_GUARD_KILLED.rawValue)
+        #expect(verdict(stage, state: 2) { change(&$0) } == APUS_GUARD_KILLED.rawValue)
     }
 
     @Test func aMarketOrderHasNoPriceToCheck() {
@@ -88,7 +88,7 @@ import Testing
         stage.live()
         stage.depth(500, 510, previous: 490)
         #expect(
-            verdict(stage, now: .max, killed: 1) {
+            verdict(stage, now: .max, state: 2) {
                 $0.action = UInt8(action.rawValue)
                 $0.quantity = 0
             } == APUS_GUARD_PASSED.rawValue)

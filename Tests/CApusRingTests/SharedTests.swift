@@ -89,8 +89,8 @@ struct SharedTests {
         #expect(apus_queue_room(rings.orders) == UInt64(APUS_ORDER_SLOTS))
         #expect(apus_queue_room(rings.reports) == UInt64(APUS_REPORT_SLOTS))
         #expect(apus_queue_room(rings.commands) == UInt64(APUS_COMMAND_SLOTS))
-        apus_flag_set(rings.kill, 1)
-        #expect(apus_flag(rings.kill) == 1 && apus_flag(rings.stop) == 0)
+        apus_flag_set(rings.trading, 1)
+        #expect(apus_flag(rings.trading) == 1 && apus_flag(rings.stop) == 0)
         apus_private_close(&rings)
     }
 }

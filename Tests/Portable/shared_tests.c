@@ -112,8 +112,8 @@ static void the_private_mapping_has_three_rings_and_two_flags(void) {
     CHECK_EQUAL(apus_queue_room(view.orders), APUS_ORDER_SLOTS);
     CHECK_EQUAL(apus_queue_room(view.reports), APUS_REPORT_SLOTS);
     CHECK_EQUAL(apus_queue_room(view.commands), APUS_COMMAND_SLOTS);
-    apus_flag_set(view.kill, 1);
-    CHECK(apus_flag(view.kill) == 1 && apus_flag(view.stop) == 0);
+    apus_flag_set(view.trading, 1);
+    CHECK(apus_flag(view.trading) == 1 && apus_flag(view.stop) == 0);
     apus_command command = {.kind = APUS_COMMAND_STOP, .argument = 5};
     CHECK_EQUAL(apus_command_push(view.commands, &command), 0);
     command.argument = 0;

@@ -6,7 +6,7 @@
 #include "apus_order.h"
 
 typedef struct apus_guard {
-    const uint64_t* kill;      // the engine's kill flag; NULL: none
+    const uint64_t* trading;   // apus_trading_state; NULL: ACTIVE
     const apus_market* market; // the books whose state is asked for
     uint64_t max_age_ns;       // from decided_ns to now; 0: any age
 } apus_guard;

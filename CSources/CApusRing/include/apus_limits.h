@@ -3,7 +3,7 @@
 #define APUS_LIMITS_H
 
 // Version of every layout in the shared mappings. A reader refuses another version.
-#define APUS_LAYOUT_VERSION 2u
+#define APUS_LAYOUT_VERSION 3u
 
 #define APUS_CACHE_LINE 64u
 #define APUS_PAGE 4096u

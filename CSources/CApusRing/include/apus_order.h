@@ -30,6 +30,13 @@ enum apus_time_in_force {
     APUS_POST_ONLY = 3,
 };
 
+// What may be sent: the shared word of the private mapping. Cancels and queries pass in every state.
+enum apus_trading_state {
+    APUS_TRADING_ACTIVE = 0,
+    APUS_TRADING_REDUCING = 1, // orders that only reduce a position
+    APUS_TRADING_HALTED = 2,
+};
+
 enum apus_order_flag {
     APUS_ORDER_REDUCE_ONLY = 1,
 };
@@ -43,7 +50,7 @@ typedef struct apus_order {
     uint8_t type;
     uint8_t time_in_force;
     uint8_t flags;
-    uint8_t reserved;
+    uint8_t strategy; // which one decided it
     int64_t price;
     int64_t quantity;
     int64_t band_low;
@@ -52,7 +59,11 @@ typedef struct apus_order {
     uint64_t decided_ns;   // when the risk gate approved it
     uint64_t event_number; // the feed event it was decided on
     uint64_t target_id;    // cancel, modify, query: the client id of the order meant
-    uint64_t padding[6];
+    uint64_t journal;      // the journal record that must be durable before this leaves; 0: none
+    uint64_t wall_ms;      // wall clock of the placement; cancel, modify, query: of the order meant
+    uint64_t expire_ms;    // wall clock at which a resting order ends by itself; 0: never
+    uint64_t venue_id;     // cancel, modify, query: the venue's number of the order meant; 0: not known
+    uint64_t padding[2];
 } apus_order;
 
 enum apus_report_kind {
@@ -70,6 +81,14 @@ enum apus_report_kind {
     APUS_REPORT_STATUS = 12,  // the answer to a query: `status` says what the venue has
     APUS_REPORT_NOT_FOUND = 13,
     APUS_REPORT_MISSED = 14, // of no one order: news may have been missed; the engine asks about every open order
+    APUS_REPORT_UNDONE = 15, // a fill that the venue has taken back: trade_id, price and quantity are those of the fill
+    // Of the account, not of an order:
+    APUS_REPORT_SETTLED =
+        16, // the venue closed a position: `side` of the closing trade, its price, quantity and trade_id
+    APUS_REPORT_FUNDING = 17, // `fee` was paid for holding a position; trade_id names the payment
+    APUS_REPORT_BALANCE = 18, // `fee` is the wallet's balance of the settlement asset
+    APUS_REPORT_STALLED =
+        19, // the decision thread did not move: new orders are refused, `code` open ones were canceled
 };
 
 enum apus_guard_reason {
@@ -83,6 +102,12 @@ enum apus_guard_reason {
     APUS_GUARD_BUFFER_FULL = 7,
     APUS_GUARD_INSTRUMENT = 8,
     APUS_GUARD_IN_FLIGHT_FULL = 9,
+    APUS_GUARD_REDUCING = 10,    // only orders that reduce pass
+    APUS_GUARD_STALLED = 11,     // the decision thread did not move for too long
+    APUS_GUARD_EXPIRED = 12,     // its own end has come before it left
+    APUS_GUARD_BUDGET = 13,      // the venue's request budget is used up
+    APUS_GUARD_UNRESOLVED = 14,  // an order of that kind waits for its lost answer
+    APUS_GUARD_UNSUPPORTED = 15, // the venue has no such request
 };
 
 enum apus_order_status {

@@ -100,8 +100,10 @@ typedef struct apus_private {
     apus_queue* orders;
     apus_queue* reports;
     apus_queue* commands;
-    uint64_t* kill; // not 0: the guard refuses every order but cancels
-    uint64_t* stop; // not 0: the hot thread ends its loop
+    uint64_t* trading; // apus_trading_state, by the control side: gate and guard look at it for every order
+    uint64_t* stop;    // not 0: the hot thread ends its loop
+    uint64_t* durable; // by the journal thread: journal records up to this number survive the machine
+    uint64_t* decided; // by the decision thread: the monotonic time of its newest turn
     void* base;
     uint64_t bytes;
 } apus_private;

@@ -23,7 +23,7 @@ struct LoopbackVenue {
             throw CommandFailure(ExitStatus.failure, "the loopback venue has no port")
         }
         return LoopbackVenue(
-            server: server, credentials: Credentials(key: key, secret: secret),
+            server: server, credentials: .binance(BinanceCredentials(key: key, secret: secret)),
             addresses: .loopback(port: port, isSecure: false))
     }
 

@@ -106,7 +106,8 @@ struct RunPlan {
 
     private func route(_ loopback: LoopbackVenue?) throws -> OrderRoute {
         guard isLive else { return .paper(PaperConfiguration()) }
-        return .live(try loopback?.credentials ?? Credentials(environment: Environment.all()))
+        let kind = VenueKind(rawValue: venueKind) ?? .binanceUSDM
+        return .live(try loopback?.credentials ?? Credentials(kind, environment: Environment.all()))
     }
 
     private static func addresses(_ store: ConfigurationStore) throws -> VenueAddresses {

@@ -32,7 +32,7 @@ package final class DecisionAgent: Agent, @unchecked Sendable {
     ) throws {
         let (box, complete) = try strategy.instantiate(parameters)
         let table = InstrumentTable(board: feed.view.pointee.board)
-        var gate = try RiskGate(configuration.limits, instruments: table, kill: sink.queues.pointee.kill)
+        var gate = try RiskGate(configuration.limits, instruments: table, trading: sink.queues.pointee.trading)
         for definition in instruments { try gate.add(table.add(definition)) }
         self.feed = feed
         self.sink = sink

@@ -49,13 +49,13 @@ package enum Verdict: ~Copyable {
 
 /// The first risk gate. Each rule has a reason in `Refusal` and a counter. Decision thread only.
 ///
-/// Cancels and queries always pass. New orders and changes are checked in this order: kill switch, book, quantity,
+/// Cancels and queries always pass. New orders and changes are checked in this order: trading state, book, quantity,
 /// price, value, reducing, position, open orders, rate. A change is checked like a new order in place of the old one.
 package struct RiskGate: ~Copyable {
     private let limits: UnsafeMutablePointer<ResolvedLimits>
     private let capacity: Int
     private let common: RiskLimits
-    private let kill: UnsafeMutablePointer<UInt64>
+    private let trading: UnsafeMutablePointer<UInt64>
     private let maxOpenOrders: Int
     private var rate: TokenBucket
     private let refusals: UnsafeMutablePointer<UInt64>
@@ -64,14 +64,14 @@ package struct RiskGate: ~Copyable {
     var isStopped = false
 
     package init(
-        _ limits: RiskLimits, instruments: InstrumentTable, kill: UnsafeMutablePointer<UInt64>
+        _ limits: RiskLimits, instruments: InstrumentTable, trading: UnsafeMutablePointer<UInt64>
     ) throws(RiskLimitError) {
         guard limits.maxOpenOrders >= 0 else {
             throw RiskLimitError(key: "maxOpenOrders", reason: "must not be negative")
         }
         common = limits
         maxOpenOrders = limits.maxOpenOrders
-        self.kill = kill
+        self.trading = trading
         rate = TokenBucket(perSecond: limits.ordersPerSecond, burst: limits.orderBurst)
         capacity = instruments.capacity
         self.limits = .allocate(capacity: max(capacity, 1))
@@ -134,7 +134,7 @@ package struct RiskGate: ~Copyable {
         return .approved(approval)
     }
 
-    /// A cancel or a query: it always passes, also when killed.
+    /// A cancel or a query: it always passes, also when trading is halted.
     package func pass(_ order: Order, action: apus_order_action) -> ApprovedOrder {
         let approval = ApprovedOrder(approved)
         let request = approved.pointer(to: \.order)!
@@ -159,7 +159,7 @@ package struct RiskGate: ~Copyable {
     ) -> Refusal? {
         let record = request.instrument.record
         let limit = limits + Int(record.pointee.index)
-        if isStopped || apus_flag(kill) != 0 { return .killed }
+        if isStopped || apus_flag(trading) == UInt64(APUS_TRADING_HALTED.rawValue) { return .killed }
         if record.pointee.state != .live { return .bookNotLive }
         if let refusal = checkQuantity(request.quantity, record, limit) { return refusal }
         if let refusal = checkPrice(request, price, band, record, limit) { return refusal }

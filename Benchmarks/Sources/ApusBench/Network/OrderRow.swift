@@ -101,7 +101,7 @@ struct TickToOrder: Benchmark {
         engine.startBalance = Money(whole: 1_000_000)
         var live = LiveConfiguration(
             venue: .binanceUSDM, symbols: ["BTCUSDT"],
-            orders: .live(Credentials(key: BenchVenue.key, secret: BenchVenue.secret)), engine: engine)
+            orders: .live(.binance(BinanceCredentials(key: BenchVenue.key, secret: BenchVenue.secret))), engine: engine)
         live.addresses = .loopback(port: venue.port(carrier), isSecure: carrier == .tls)
         live.addresses.stream = VenueAddress(
             host: "127.0.0.1", port: UInt16(venue.port(carrier)), isSecure: carrier == .tls,
