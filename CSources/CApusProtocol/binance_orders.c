@@ -175,7 +175,7 @@ static uint32_t take_orders(apus_binance_orders* self, uint64_t now_ns) {
     apus_order order;
     uint32_t work = 0;
     // An order whose refusal could not be reported stays in the ring.
-    while (work < ORDERS_EACH_TURN && has_room(self, 1) && apus_order_pop(self->rings->orders, &order)) {
+    while (work < ORDERS_EACH_TURN && has_room(self, 1) && apus_order_take(self->rings, &order)) {
         send_order(self, &order, now_ns);
         work++;
     }

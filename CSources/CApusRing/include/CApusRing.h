@@ -13,5 +13,6 @@
 #include "apus_probes.h"
 #include "apus_queue.h"
 #include "apus_shared.h"
+#include "apus_text_id.h"
 
 #endif

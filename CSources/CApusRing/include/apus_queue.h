@@ -82,6 +82,16 @@ static inline bool apus_queue_pop(apus_queue* queue, void* element) {
     return true;
 }
 
+// Consumer only. The oldest element, which stays where it is until it is popped; NULL when the ring is empty.
+static inline const void* apus_queue_peek(apus_queue* queue) {
+    uint64_t tail = queue->tail;
+    if (tail == queue->seen_head) {
+        queue->seen_head = __atomic_load_n(&queue->head, __ATOMIC_ACQUIRE);
+        if (tail == queue->seen_head) return NULL;
+    }
+    return queue->elements + (tail & queue->mask) * APUS_QUEUE_ELEMENT;
+}
+
 // Consumer only: whether there is an element to take.
 static inline bool apus_queue_waiting(const apus_queue* queue) {
     return __atomic_load_n(&queue->head, __ATOMIC_ACQUIRE) != queue->tail;

@@ -111,6 +111,15 @@ typedef struct apus_private {
 int apus_private_create(apus_private* view);
 void apus_private_close(apus_private* view);
 
+// Hot thread. Takes the next order that may leave: one whose intent must be durable first stays in the ring, and those behind
+// it with it, so that their order is kept.
+static inline bool apus_order_take(const apus_private* rings, apus_order* order) {
+    const apus_order* next = (const apus_order*)apus_queue_peek(rings->orders);
+    if (next == NULL) return false;
+    if (next->journal != 0 && __atomic_load_n(rings->durable, __ATOMIC_ACQUIRE) < next->journal) return false;
+    return apus_order_pop(rings->orders, order);
+}
+
 static inline void apus_flag_set(uint64_t* flag, uint64_t value) {
     __atomic_store_n(flag, value, __ATOMIC_RELEASE);
 }
