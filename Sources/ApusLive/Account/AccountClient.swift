@@ -1,5 +1,5 @@
-package import Apus
-package import ApusEngine
+import Apus
+import ApusEngine
 
 /// The venue's account outside the hot path: what recovery, `apus reconcile` and the supervisor ask and do. One connection,
 /// no hurry; every call has a time-out and may be repeated, since none of them places an order.
