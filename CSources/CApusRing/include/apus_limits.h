@@ -58,6 +58,9 @@
 
 // Channels that one session may have.
 #define APUS_SESSION_CHANNELS_MAX 8u
+// Connections that share one kind of request, and rows of one venue's request budgets.
+#define APUS_POOL_MEMBERS_MAX 8u
+#define APUS_BUDGET_ROWS_MAX 16u
 // Open connections that are read without asking first; those of which nothing is expected do not count.
 #define APUS_WIRE_DIRECT_MAX 2u
 // Smallest tx of a link: an upgrade request with its path and some headers.
