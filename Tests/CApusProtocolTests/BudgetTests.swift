@@ -95,7 +95,8 @@ import Testing
         #expect(!take(&budget, [1, 0], 0) && take(&budget, [0, 1], 0))
         #expect(next(&budget, [1, 0], 0) == 5 * Self.second && apus_budget_left(&budget, 0, 0) == 0)
         apus_budget_blocked_until(&budget, UInt32.max, 6 * Self.second)
-        #expect(apus_budget_is_blocked(&budget, 6 * Self.second - 1) && !apus_budget_is_blocked(&budget, 6 * Self.second))
+        #expect(
+            apus_budget_is_blocked(&budget, 6 * Self.second - 1) && !apus_budget_is_blocked(&budget, 6 * Self.second))
         #expect(!take(&budget, [0, 1], 5 * Self.second) && take(&budget, [1, 0], 6 * Self.second))
         // Only a figure above ours changes anything.
         apus_budget_learn(&budget, 0, 8, 6 * Self.second)
