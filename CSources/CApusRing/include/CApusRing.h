@@ -8,6 +8,7 @@
 #include "apus_counters.h"
 #include "apus_event.h"
 #include "apus_feed.h"
+#include "apus_journal.h"
 #include "apus_limits.h"
 #include "apus_order.h"
 #include "apus_probes.h"

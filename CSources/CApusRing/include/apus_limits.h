@@ -30,6 +30,13 @@
 #define APUS_REPORT_SLOTS 4096u
 #define APUS_COMMAND_SLOTS 256u
 
+// Records of one journal segment (192 bytes each): at least so many that a strategy's burst fits, at most 3 GiB.
+#define APUS_JOURNAL_SEGMENT_RECORDS_MIN 64u
+#define APUS_JOURNAL_SEGMENT_RECORDS_MAX (1u << 24)
+// Records that are kept for reports, cancels and changes of state: without room for more, new orders are refused. A segment that has
+// less than four times as many keeps a quarter.
+#define APUS_JOURNAL_RESERVE 4096u
+
 // Connections of one hot thread, and sessions that own them.
 #define APUS_CONNECTIONS_MAX 64u
 #define APUS_SESSIONS_MAX 16u
