@@ -20,41 +20,41 @@ struct VenueClock: Sendable {
     func deadline(of time: VenueTime) -> NIODeadline { monotonicStart + .nanoseconds(time - wallStart) }
 }
 
+/// One socket.
+private final class VenuePeer {
+    let id: ConnectionID
+    let channel: any Channel
+    var unsent: ByteBuffer
+
+    init(id: ConnectionID, channel: any Channel) {
+        self.id = id
+        self.channel = channel
+        unsent = channel.allocator.buffer(capacity: 16 << 10)
+    }
+}
+
 /// Brings bytes and time to the core and carries out its outputs.
 ///
 /// `@unchecked Sendable`: everything in it is touched on its event loop only; every method asserts that.
-final class VenueDriver: @unchecked Sendable {
+final class VenueDriver<Core: VenueCore>: @unchecked Sendable {
     let loop: any EventLoop
-    private let venue: Venue
+    private let venue: Core
     private let clock: VenueClock
     private let turnInterval: Int64
-    private var peers: [ConnectionID: Peer] = [:]
+    private var peers: [ConnectionID: VenuePeer] = [:]
     /// Peers with unsent bytes, in the order in which they got them.
-    private var touched: [Peer] = []
+    private var touched: [VenuePeer] = []
     private var timer: Scheduled<Void>?
     private var isStopped = false
 
-    /// One socket.
-    final class Peer {
-        let id: ConnectionID
-        let channel: any Channel
-        var unsent: ByteBuffer
-
-        init(id: ConnectionID, channel: any Channel) {
-            self.id = id
-            self.channel = channel
-            unsent = channel.allocator.buffer(capacity: 16 << 10)
-        }
-    }
-
-    init(venue: Venue, clock: VenueClock, loop: any EventLoop, turnInterval: Int64) {
+    init(venue: Core, clock: VenueClock, loop: any EventLoop, turnInterval: Int64) {
         self.venue = venue
         self.clock = clock
         self.loop = loop
         self.turnInterval = max(turnInterval, 1000)
     }
 
-    func withVenue<Result>(_ body: (Venue) throws -> Result) rethrows -> Result {
+    func withVenue<Result>(_ body: (Core) throws -> Result) rethrows -> Result {
         loop.assertInEventLoop()
         defer { carryOut() }
         return try body(venue)
@@ -66,7 +66,7 @@ final class VenueDriver: @unchecked Sendable {
         loop.assertInEventLoop()
         guard !isStopped else { return nil }
         let id = venue.connect(now: clock.now)
-        peers[id] = Peer(id: id, channel: channel)
+        peers[id] = VenuePeer(id: id, channel: channel)
         carryOut()
         return id
     }
@@ -131,7 +131,7 @@ final class VenueDriver: @unchecked Sendable {
         schedule()
     }
 
-    private func flush(_ peer: Peer) {
+    private func flush(_ peer: VenuePeer) {
         guard peer.unsent.readableBytes > 0 else { return }
         guard peer.channel.isWritable else {
             // A client that does not read for so long is cut off, as the real venue does.
@@ -143,7 +143,7 @@ final class VenueDriver: @unchecked Sendable {
         peer.channel.writeAndFlush(bytes, promise: nil)
     }
 
-    private func closeAfterSending(_ peer: Peer) {
+    private func closeAfterSending(_ peer: VenuePeer) {
         peers[peer.id] = nil
         let channel = peer.channel
         let bytes = peer.unsent
@@ -152,7 +152,7 @@ final class VenueDriver: @unchecked Sendable {
     }
 
     /// Cuts a connection with a reset, without TLS's farewell.
-    private func cut(_ peer: Peer) {
+    private func cut(_ peer: VenuePeer) {
         peers[peer.id] = nil
         peer.unsent.clear()
         let channel = peer.channel
@@ -164,20 +164,20 @@ final class VenueDriver: @unchecked Sendable {
         }
     }
 
-    private func setReading(_ peer: Peer, _ isOn: Bool) {
+    private func setReading(_ peer: VenuePeer, _ isOn: Bool) {
         _ = peer.channel.setOption(.autoRead, value: isOn)
         if isOn { peer.channel.read() }
     }
 }
 
 /// The end of a pipeline: hands events to the driver.
-final class VenueHandler: ChannelInboundHandler {
+final class VenueHandler<Core: VenueCore>: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
-    private let driver: VenueDriver
+    private let driver: VenueDriver<Core>
     private var id: ConnectionID?
 
-    init(_ driver: VenueDriver) { self.driver = driver }
+    init(_ driver: VenueDriver<Core>) { self.driver = driver }
 
     func channelActive(context: ChannelHandlerContext) {
         id = driver.connected(context.channel)

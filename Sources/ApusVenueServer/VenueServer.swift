@@ -5,7 +5,6 @@ import NIOSSL
 
 /// Where and how a venue listens.
 package struct VenueServerConfiguration: Sendable {
-    package var venue: VenueConfiguration
     /// Port for plain connections on 127.0.0.1; 0 takes a free one, nil opens none.
     package var port: Int?
     /// Port for TLS connections on 127.0.0.1; 0 takes a free one, nil opens none.
@@ -16,10 +15,8 @@ package struct VenueServerConfiguration: Sendable {
     package var turnInterval: Int64
 
     package init(
-        venue: VenueConfiguration, port: Int? = 0, tlsPort: Int? = nil, certificatePath: String? = nil,
-        turnInterval: Int64 = 250_000
+        port: Int? = 0, tlsPort: Int? = nil, certificatePath: String? = nil, turnInterval: Int64 = 250_000
     ) {
-        self.venue = venue
         self.port = port
         self.tlsPort = tlsPort
         self.certificatePath = certificatePath
@@ -31,22 +28,22 @@ package struct VenueServerConfiguration: Sendable {
 ///
 /// One event loop on one thread owns the core and all connections.
 ///
-///     let server = try await VenueServer.start(VenueServerConfiguration(venue: configuration))
+///     let server = try await VenueServer.start(VenueServerConfiguration()) { try BinanceVenue(configuration, now: $0) }
 ///     print(server.port ?? 0)
 ///     let fills = try await server.withVenue { $0.statistics.fills }
 ///     try await server.stop()
-package final class VenueServer: Sendable {
+package final class VenueServer<Core: VenueCore>: Sendable {
     /// The plain port that was bound.
     package let port: Int?
     /// The TLS port that was bound.
     package let tlsPort: Int?
     private let group: MultiThreadedEventLoopGroup
     private let loop: any EventLoop
-    private let driver: VenueDriver
+    private let driver: VenueDriver<Core>
     private let listeners: [any Channel]
 
     private init(
-        group: MultiThreadedEventLoopGroup, driver: VenueDriver, plain: (any Channel)?, tls: (any Channel)?
+        group: MultiThreadedEventLoopGroup, driver: VenueDriver<Core>, plain: (any Channel)?, tls: (any Channel)?
     ) {
         self.group = group
         loop = driver.loop
@@ -58,18 +55,17 @@ package final class VenueServer: Sendable {
 
     /// Makes the venue, binds its ports and starts its market.
     ///
-    /// - Parameter prepare: Runs on the venue before the first connection, for example to give it a recording to play.
-    /// - Throws: `VenueConfigurationError`, or the error of a port that cannot be bound or a file that cannot be written.
+    /// - Parameter make: Makes the core, on the server's thread, for the moment in which its market begins.
+    /// - Throws: What `make` throws, or the error of a port that cannot be bound or a file that cannot be written.
     package static func start(
-        _ configuration: VenueServerConfiguration, prepare: @escaping @Sendable (Venue) -> Void = { _ in }
+        _ configuration: VenueServerConfiguration, make: @escaping @Sendable (VenueTime) throws -> Core
     ) async throws -> VenueServer {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         do {
             let loop = group.any()
             let driver = try await loop.submit {
                 let clock = VenueClock()
-                let venue = try Venue(configuration.venue, now: clock.now)
-                prepare(venue)
+                let venue = try make(clock.now)
                 return VenueDriver(venue: venue, clock: clock, loop: loop, turnInterval: configuration.turnInterval)
             }.get()
             let plain = try await bind(configuration.port, group, driver, tls: nil)
@@ -88,7 +84,7 @@ package final class VenueServer: Sendable {
     }
 
     private static func bind(
-        _ port: Int?, _ group: MultiThreadedEventLoopGroup, _ driver: VenueDriver, tls: NIOSSLContext?
+        _ port: Int?, _ group: MultiThreadedEventLoopGroup, _ driver: VenueDriver<Core>, tls: NIOSSLContext?
     ) async throws -> (any Channel)? {
         guard let port else { return nil }
         return try await ServerBootstrap(group: group)
@@ -108,7 +104,7 @@ package final class VenueServer: Sendable {
 
     /// Looks at the venue, or changes it, on its own thread.
     package func withVenue<Result: Sendable>(
-        _ body: @escaping @Sendable (Venue) throws -> Result
+        _ body: @escaping @Sendable (Core) throws -> Result
     ) async throws -> Result {
         let driver = driver
         return try await loop.submit { try driver.withVenue(body) }.get()

@@ -9,14 +9,15 @@ import Testing
         let text =
             "symbol=BTCUSDT&side=BUY&type=LIMIT&quantity=1&price=9000&timeInForce=GTC&recvWindow=5000&timestamp=1591702613943"
         let wanted = "3c661234138461fcc7a7d8746c6558c9842d4e10870d2ecbedf7777cad694af9"
-        #expect(Authentication.isValid(signature: wanted, of: Array(text.utf8), secret: secret))
-        #expect(Authentication.isValid(signature: wanted.uppercased(), of: Array(text.utf8), secret: secret))
-        #expect(!Authentication.isValid(signature: wanted, of: Array((text + "0").utf8), secret: secret))
-        #expect(!Authentication.isValid(signature: String(wanted.dropLast()), of: Array(text.utf8), secret: secret))
+        #expect(BinanceAuthentication.isValid(signature: wanted, of: Array(text.utf8), secret: secret))
+        #expect(BinanceAuthentication.isValid(signature: wanted.uppercased(), of: Array(text.utf8), secret: secret))
+        #expect(!BinanceAuthentication.isValid(signature: wanted, of: Array((text + "0").utf8), secret: secret))
+        #expect(
+            !BinanceAuthentication.isValid(signature: String(wanted.dropLast()), of: Array(text.utf8), secret: secret))
     }
 
     @Test func queryAndBodyAreSignedTogether() {
-        let signed = Authentication.signedText(
+        let signed = BinanceAuthentication.signedText(
             query: "symbol=BTCUSDT&side=BUY", body: Array("price=1&signature=ab".utf8))
         #expect(String(decoding: signed, as: UTF8.self) == "symbol=BTCUSDT&side=BUYprice=1")
     }
@@ -25,7 +26,7 @@ import Testing
         let harness = try Harness()
         let form =
             "symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=GTC&quantity=0.010&price=60000&timestamp=\(testStart / millisecond)"
-        let signature = Authentication.signature(of: Array(form.utf8), secret: secrets[firstKey]!)
+        let signature = BinanceAuthentication.signature(of: Array(form.utf8), secret: secrets[firstKey]!)
         let answer = harness.rest.request(
             "POST", "/fapi/v1/order", headers: "X-MBX-APIKEY: \(firstKey)\r\n",
             body: "\(form)&signature=\(String(decoding: signature, as: UTF8.self))")
@@ -87,7 +88,7 @@ import Testing
         let text =
             "apiKey=\(firstKey)&price=60000.00&quantity=0.010&side=BUY&symbol=BTCUSDT&timeInForce=GTC&timestamp=\(now)&type=LIMIT"
         let signature = String(
-            decoding: Authentication.signature(of: Array(text.utf8), secret: secrets[firstKey]!), as: UTF8.self)
+            decoding: BinanceAuthentication.signature(of: Array(text.utf8), secret: secrets[firstKey]!), as: UTF8.self)
         api.sendText(
             """
             {"id":5,"method":"order.place","params":{"symbol":"BTCUSDT","side":"BUY","type":"LIMIT","timeInForce":"GTC",\

@@ -124,7 +124,7 @@ import Testing
 
     @Test func limitsAreEnforcedWhenAsked() throws {
         var configuration = try testConfiguration()
-        configuration.rateLimits = RateLimitConfiguration(enforced: true)
+        configuration.rateLimits = BinanceRateLimits(enforced: true)
         configuration.rateLimits.ordersPerTenSeconds = 3
         configuration.rateLimits.weightPerMinute = 40
         let harness = try Harness(configuration)
@@ -146,7 +146,7 @@ import Testing
 
     @Test func aStreamConnectionThatTalksTooMuchIsClosed() throws {
         var configuration = try testConfiguration()
-        configuration.rateLimits = RateLimitConfiguration(enforced: true)
+        configuration.rateLimits = BinanceRateLimits(enforced: true)
         let harness = try Harness(configuration)
         let client = harness.webSocket("/ws")
         for _ in 0..<5 { client.sendText("{\"method\":\"LIST_SUBSCRIPTIONS\",\"id\":1}") }

@@ -10,25 +10,25 @@ let secrets = [firstKey: "secret-one", secondKey: "secret-two"]
 /// A configuration for tests: one symbol, two accounts, a market that stands still unless told otherwise.
 func testConfiguration(
     speed: MarketSpeed = .still, seed: UInt64 = 7, balance: Int64 = 10_000_000_000_000, faults: FaultPlan = FaultPlan()
-) throws -> VenueConfiguration {
-    VenueConfiguration(
+) throws -> BinanceConfiguration {
+    BinanceConfiguration(
         symbols: [try .btcusdt(), try .ethusdt()],
         accounts: [
-            AccountConfiguration(apiKey: firstKey, secret: secrets[firstKey]!, balance: balance),
-            AccountConfiguration(apiKey: secondKey, secret: secrets[secondKey]!, balance: balance),
+            BinanceAccountConfiguration(apiKey: firstKey, secret: secrets[firstKey]!, balance: balance),
+            BinanceAccountConfiguration(apiKey: secondKey, secret: secrets[secondKey]!, balance: balance),
         ],
         seed: seed, speed: speed, faults: faults)
 }
 
 /// Drives a venue in one thread, with a clock of its own, and hands its outputs to clients.
 final class Harness {
-    let venue: Venue
+    let venue: BinanceVenue
     private(set) var now: VenueTime
     private var clients: [ConnectionID: TestClient] = [:]
 
-    init(_ configuration: VenueConfiguration) throws {
+    init(_ configuration: BinanceConfiguration) throws {
         now = testStart
-        venue = try Venue(configuration, now: testStart)
+        venue = try BinanceVenue(configuration, now: testStart)
     }
 
     convenience init(speed: MarketSpeed = .still, faults: FaultPlan = FaultPlan()) throws {
@@ -88,7 +88,7 @@ final class Harness {
         _ method: String, _ path: String, _ query: String = "", key: String = firstKey, secret: String? = nil
     ) -> Answer {
         let text = (query.isEmpty ? "" : query + "&") + "timestamp=\(now / millisecond)"
-        let signature = Authentication.signature(of: Array(text.utf8), secret: secret ?? secrets[key]!)
+        let signature = BinanceAuthentication.signature(of: Array(text.utf8), secret: secret ?? secrets[key]!)
         return rest.request(
             method, "\(path)?\(text)&signature=\(String(decoding: signature, as: UTF8.self))",
             headers: "X-MBX-APIKEY: \(key)\r\n")
@@ -273,7 +273,7 @@ final class TestClient {
         if isSigned {
             all["timestamp"] = all["timestamp"] ?? String(harness.now / millisecond)
             let text = all.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: "&")
-            let signature = Authentication.signature(of: Array(text.utf8), secret: secret ?? secrets[key] ?? "")
+            let signature = BinanceAuthentication.signature(of: Array(text.utf8), secret: secret ?? secrets[key] ?? "")
             all["signature"] = String(decoding: signature, as: UTF8.self)
         }
         let members = all.sorted { $0.key < $1.key }.map { "\"\($0.key)\":\"\($0.value)\"" }.joined(separator: ",")

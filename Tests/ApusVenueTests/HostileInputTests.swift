@@ -80,9 +80,9 @@ import Testing
     @Test func amountsThatSixtyFourBitsCannotHoldAreRefusedAtTheStart() throws {
         var configuration = try testConfiguration()
         configuration.accounts[0].balance = .max
-        #expect(throws: VenueConfigurationError.self) { try Venue(configuration, now: testStart) }
+        #expect(throws: VenueConfigurationError.self) { try BinanceVenue(configuration, now: testStart) }
         configuration = try testConfiguration()
         configuration.symbols[0].maxQuantity = 1 << 50
-        #expect(throws: VenueConfigurationError.self) { try Venue(configuration, now: testStart) }
+        #expect(throws: VenueConfigurationError.self) { try BinanceVenue(configuration, now: testStart) }
     }
 }

@@ -100,11 +100,11 @@ import Testing
     }
 
     @Test func badConfigurationsAreRefused() throws {
-        func refused(_ change: (inout VenueConfiguration) throws -> Void) throws -> Bool {
+        func refused(_ change: (inout BinanceConfiguration) throws -> Void) throws -> Bool {
             var configuration = try testConfiguration()
             try change(&configuration)
             do {
-                _ = try Venue(configuration, now: testStart)
+                _ = try BinanceVenue(configuration, now: testStart)
                 return false
             } catch {
                 return true

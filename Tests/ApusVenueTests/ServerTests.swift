@@ -8,13 +8,15 @@ import Testing
 
 /// The shell on real sockets. What the venue says is tested on the core; here it is that bytes and faults get through.
 @Suite(.serialized) struct ServerTests {
-    private func start(tls: Bool = false, rules: [FaultRule] = [], path: String? = nil) async throws -> VenueServer {
-        let configuration = VenueConfiguration(
-            symbols: [try .btcusdt()], accounts: [AccountConfiguration(apiKey: "k", secret: "s")],
+    private func start(tls: Bool = false, rules: [FaultRule] = [], path: String? = nil) async throws
+        -> VenueServer<BinanceVenue>
+    {
+        let configuration = BinanceConfiguration(
+            symbols: [try .btcusdt()], accounts: [BinanceAccountConfiguration(apiKey: "k", secret: "s")],
             faults: FaultPlan(rules: rules))
         return try await VenueServer.start(
-            VenueServerConfiguration(
-                venue: configuration, port: tls ? nil : 0, tlsPort: tls ? 0 : nil, certificatePath: path))
+            VenueServerConfiguration(port: tls ? nil : 0, tlsPort: tls ? 0 : nil, certificatePath: path)
+        ) { try BinanceVenue(configuration, now: $0) }
     }
 
     private static let upgrade = """
@@ -91,9 +93,11 @@ import Testing
 
     @Test func aTakenPortIsAnError() async throws {
         let server = try await start()
-        let configuration = VenueConfiguration(symbols: [try .btcusdt()], accounts: [])
+        let configuration = BinanceConfiguration(symbols: [try .btcusdt()], accounts: [])
         await #expect(throws: (any Error).self) {
-            _ = try await VenueServer.start(VenueServerConfiguration(venue: configuration, port: server.port))
+            _ = try await VenueServer.start(VenueServerConfiguration(port: server.port)) {
+                try BinanceVenue(configuration, now: $0)
+            }
         }
         try await server.stop()
     }

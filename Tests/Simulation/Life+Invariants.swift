@@ -6,11 +6,11 @@ import CApusRing
 
 /// What the venue's books were at each update id.
 final class Truth {
-    private let venue: Venue
+    private let venue: BinanceVenue
     private var books: [[UInt32: BookFingerprint]] = [[:], [:]]
     private var newest: [Int64] = [0, 0]
 
-    init(_ venue: Venue) {
+    init(_ venue: BinanceVenue) {
         self.venue = venue
         note()
         // A request can change a book several times; each change that is told is noted as it is told.

@@ -24,7 +24,7 @@ final class Life {
     let sabotage: Sabotage
     let ledger = Ledger()
     let engine: EngineSide
-    let venue: Venue
+    let venue: BinanceVenue
     let truth: Truth
     var events = EventQueue<NetworkEvent>()
     var pipes: [Pipe?] = [nil, nil, nil, nil]
@@ -52,10 +52,10 @@ final class Life {
         network = Dice(seed: seed, part: 3)
         let wallOffset: Int64 = 1_700_000_000_000_000_000
         venueOffset = wallOffset + character.clockSkew
-        var configuration = VenueConfiguration(
+        var configuration = BinanceConfiguration(
             symbols: [try Self.small(.btcusdt()), try Self.small(.ethusdt())],
             accounts: [
-                AccountConfiguration(
+                BinanceAccountConfiguration(
                     apiKey: EngineSide.apiKey, secret: EngineSide.secret, balance: 10_000_000_000_000_000)
             ],
             seed: seed,
@@ -65,7 +65,7 @@ final class Life {
         configuration.heartbeat.interval = Int64(second)
         configuration.heartbeat.timeout = Int64(3 * second)
         configuration.heartbeat.connectionLifetime = Int64(15 * second)
-        venue = try Venue(configuration, now: Int64(now) + venueOffset)
+        venue = try BinanceVenue(configuration, now: Int64(now) + venueOffset)
         truth = Truth(venue)
         let ledger = self.ledger
         let pause = character.traderPause

@@ -42,7 +42,9 @@ struct RecordCommand: ParsableCommand {
         let recording = try EngineRecording(path: path, venue: configuration.venue.rawValue)
         let recorder = try LiveRecorder(configuration, metadata, tap: recording.tap)
         try recorder.start()
-        log.info("recording \(plan.symbols.joined(separator: ", ")) from \(plan.venueKind) to \(path)")
+        log.info(
+            "recording \(plan.symbols.joined(separator: ", ")) from \(plan.isLoopback ? "loopback" : plan.venueKind) to \(path)"
+        )
         let narrator = try EventNarrator(attachingTo: configuration.name, symbols: plan.symbols, log: log)
         let clock = ContinuousClock()
         let begin = clock.now

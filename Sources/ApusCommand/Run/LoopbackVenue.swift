@@ -1,48 +1,37 @@
 import ApusLive
 import ApusVenue
-import ApusVenueServer
 import Glibc
 
 /// The venue that `apus run` starts in its own process: real sockets on 127.0.0.1, threads of its own, and one account for us.
 struct LoopbackVenue {
-    let server: VenueServer
+    private let venue: LaunchedVenue
     let credentials: Credentials
     let addresses: VenueAddresses
 
     /// Starts it on a free port.
-    static func start(symbols: [String], seed: UInt64, speed: String) throws -> LoopbackVenue {
-        let key = randomHex(64), secret = randomHex(64)
-        let account = AccountConfiguration(apiKey: key, secret: secret)
+    static func start(
+        _ kind: VenueProtocol, symbols: [String], seed: UInt64, speed: String
+    ) throws -> LoopbackVenue {
         guard let pace = MarketSpeed.named(speed) else {
             throw CommandFailure(ExitStatus.usage, "venue.speed: there is no speed \(speed)")
         }
-        let venue = VenueConfiguration(
-            symbols: try symbols.map(symbolConfiguration), accounts: [account], seed: seed, speed: pace)
-        let server = try blocking { try await VenueServer.start(VenueServerConfiguration(venue: venue)) }
-        guard let port = server.port else {
+        var launch = VenueLaunch(symbols: symbols, seed: seed, speed: pace)
+        let credentials: Credentials
+        switch kind {
+        case .binanceUSDM:
+            let key = randomHex(64), secret = randomHex(64)
+            launch.accounts = ["\(key):\(secret)"]
+            credentials = .binance(BinanceCredentials(key: key, secret: secret))
+        }
+        let venue = try launch.start(kind)
+        guard let port = venue.port else {
             throw CommandFailure(ExitStatus.failure, "the loopback venue has no port")
         }
         return LoopbackVenue(
-            server: server, credentials: .binance(BinanceCredentials(key: key, secret: secret)),
-            addresses: .loopback(port: port, isSecure: false))
+            venue: venue, credentials: credentials, addresses: .loopback(port: port, isSecure: false))
     }
 
-    func stop() throws {
-        let server = server
-        try blocking { try await server.stop() }
-    }
-}
-
-/// The instruments that the loopback venue can list.
-func symbolConfiguration(_ name: String) throws -> SymbolConfiguration {
-    switch name {
-    case "BTCUSDT": return try .btcusdt()
-    case "ETHUSDT": return try .ethusdt()
-    case "SOLUSDT": return try .solusdt()
-    default:
-        throw CommandFailure(
-            ExitStatus.usage, "the loopback venue lists BTCUSDT, ETHUSDT and SOLUSDT, not \(name) (venue.symbols)")
-    }
+    func stop() throws { try venue.stop() }
 }
 
 /// Lower-case hexadecimal digits from the system's generator.

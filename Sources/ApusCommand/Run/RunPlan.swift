@@ -5,6 +5,7 @@ import Glibc
 
 /// What `apus run` is going to do, made from the configuration: every refusal names the key and where it was written.
 struct RunPlan {
+    /// Whose protocol is spoken, whether with that venue or with one in this process.
     let venueKind: String
     let isLoopback: Bool
     /// Whether orders go over the wire.
@@ -12,13 +13,16 @@ struct RunPlan {
     let strategy: StrategyDescription
     let parameters: [String: String]
     let symbols: [String]
+    private let loopbackProtocol: VenueProtocol
     private let store: ConfigurationStore
 
     /// - Parameter allowLive: `--live` was given.
     init(_ store: ConfigurationStore, strategies: [StrategyDescription], allowLive: Bool) throws {
         self.store = store
-        venueKind = store.text("venue.kind") ?? "loopback"
-        isLoopback = venueKind == "loopback"
+        let kind = store.text("venue.kind") ?? "loopback"
+        isLoopback = kind == "loopback"
+        loopbackProtocol = store.text("venue.protocol").flatMap(VenueProtocol.init) ?? .binanceUSDM
+        venueKind = isLoopback ? loopbackProtocol.rawValue : kind
         symbols = store.list("venue.symbols")
         isLive = try Self.isLive(store, isLoopback: isLoopback, allowLive: allowLive)
         strategy = try Self.strategy(store, among: strategies)
@@ -57,14 +61,15 @@ struct RunPlan {
     /// What is run where, in a few words.
     var title: String {
         let orders = isLive ? "live orders" : "paper orders"
-        return "\(strategy.name) on \(venueKind) (\(orders)): \(symbols.joined(separator: ", "))"
+        return
+            "\(strategy.name) on \(isLoopback ? "loopback" : venueKind) (\(orders)): \(symbols.joined(separator: ", "))"
     }
 
     /// Starts the venue in this process.
     func startLoopback() throws -> LoopbackVenue {
         try .start(
-            symbols: symbols, seed: UInt64(store.integer("venue.seed") ?? 1), speed: store.text("venue.speed") ?? "real"
-        )
+            loopbackProtocol, symbols: symbols, seed: UInt64(store.integer("venue.seed") ?? 1),
+            speed: store.text("venue.speed") ?? "real")
     }
 
     /// Asks the venue what must be known of the instruments.

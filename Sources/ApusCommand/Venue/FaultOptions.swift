@@ -5,8 +5,11 @@ enum FaultOptions {
     private static let rates: [(name: String, path: WritableKeyPath<FaultRates, Int> & Sendable)] = [
         ("disconnect", \.disconnect), ("freeze", \.freeze), ("gap", \.gap), ("duplicate", \.duplicate),
         ("reorder", \.reorder), ("corrupt", \.corrupt), ("slow-reader", \.slowReader),
-        ("too-many-requests", \.tooManyRequests), ("server-error", \.serverError), ("lost-answer", \.lostAnswer),
-        ("delayed-answer", \.delayedAnswer),
+        ("duplicate-event", \.duplicateEvent), ("reordered-event", \.reorderedEvent),
+        ("too-many-requests", \.tooManyRequests), ("too-early", \.tooEarly), ("server-error", \.serverError),
+        ("lost-answer", \.lostAnswer), ("delayed-answer", \.delayedAnswer), ("late-answer", \.lateAnswer),
+        ("cut-answer", \.cutAnswer), ("failed-answer", \.failedAnswer), ("failed-trade", \.failedTrade),
+        ("restart", \.restart),
     ]
 
     /// The names that `--faults` and `--fault` take.
@@ -28,7 +31,8 @@ enum FaultOptions {
         return result
     }
 
-    /// `disconnect@5s`, `gap@1000`, `freeze@2s:stream=bookTicker`: one fault at a time or after a count of messages.
+    /// `disconnect@5s`, `gap@1000`, `freeze@2s:stream=bookTicker`, `lost-answer@0:request=POST /order`: one fault at a time or
+    /// after a count of messages.
     static func rule(_ text: String) throws(CommandFailure) -> FaultRule {
         let parts = text.split(separator: ":", maxSplits: 1).map(String.init)
         let pair = (parts.first ?? "").split(separator: "@", maxSplits: 1).map(String.init)
@@ -37,9 +41,15 @@ enum FaultOptions {
         }
         var target = FaultTarget()
         if parts.count == 2 {
-            guard parts[1].hasPrefix("stream=") else { throw refuse("\"\(parts[1])\" is not stream=SUFFIX") }
-            target.stream = String(parts[1].dropFirst("stream=".count))
+            if parts[1].hasPrefix("stream=") {
+                target.stream = String(parts[1].dropFirst("stream=".count))
+            } else if parts[1].hasPrefix("request=") {
+                target.request = String(parts[1].dropFirst("request=".count))
+            } else {
+                throw refuse("\"\(parts[1])\" is neither stream=SUFFIX nor request=NAME")
+            }
         }
+        if ["duplicate-event", "reordered-event"].contains(pair[0]) { target.role = .user }
         return FaultRule(try kind(pair[0]), try trigger(pair[1]), target: target)
     }
 
@@ -49,14 +59,20 @@ enum FaultOptions {
         case "disconnect": return .disconnect
         case "freeze": return .freeze(3 * second)
         case "gap": return .gap
-        case "duplicate": return .duplicate
-        case "reorder": return .reorder
+        case "duplicate", "duplicate-event": return .duplicate
+        case "reorder", "reordered-event": return .reorder
         case "corrupt": return .corrupt(.invalidJSON)
         case "slow-reader": return .slowReader(second, bytesPerMillisecond: 64)
         case "too-many-requests": return .httpStatus(429)
+        case "too-early": return .httpStatus(425)
         case "server-error": return .httpStatus(503)
         case "lost-answer": return .lostAnswer
         case "delayed-answer": return .delayedAnswer(second / 2)
+        case "late-answer": return .delayedAnswer(3 * second)
+        case "cut-answer": return .cutAnswer
+        case "failed-answer": return .failedAnswer(502)
+        case "failed-trade": return .failedTrade
+        case "restart": return .restart(2 * second, status: nil)
         default: throw refuse("there is no fault \"\(name)\"; there are: \(names)")
         }
     }

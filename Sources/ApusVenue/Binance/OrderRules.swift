@@ -14,13 +14,13 @@ struct OrderRequest {
     var wantsResult: Bool
 }
 
-extension Venue {
-    func market(_ parameters: Parameters) throws(APIError) -> Market {
+extension BinanceVenue {
+    func market(_ parameters: Parameters) throws(BinanceError) -> Market {
         guard let market = market(named: try parameters.required("symbol")) else { throw .invalidSymbol }
         return market
     }
 
-    func parseSide(_ parameters: Parameters) throws(APIError) -> Side {
+    func parseSide(_ parameters: Parameters) throws(BinanceError) -> Side {
         switch try parameters.required("side") {
         case "BUY": .buy
         case "SELL": .sell
@@ -29,7 +29,7 @@ extension Venue {
     }
 
     /// Reads and checks a new order.
-    func orderRequest(_ parameters: Parameters) throws(APIError) -> OrderRequest {
+    func orderRequest(_ parameters: Parameters) throws(BinanceError) -> OrderRequest {
         let market = try market(parameters)
         let side = try parseSide(parameters)
         guard let type = OrderType(rawValue: try parameters.required("type")) else { throw .invalidOrderType }
@@ -57,7 +57,7 @@ extension Venue {
             prevention: try parsePrevention(parameters), wantsResult: parameters["newOrderRespType"] == "RESULT")
     }
 
-    private func parsePrevention(_ parameters: Parameters) throws(APIError) -> SelfTradePrevention {
+    private func parsePrevention(_ parameters: Parameters) throws(BinanceError) -> SelfTradePrevention {
         guard let name = parameters["selfTradePreventionMode"], name != "NONE" else { return .expireMaker }
         guard let mode = SelfTradePrevention(rawValue: name) else {
             throw .badParameter("Data sent for parameter 'selfTradePreventionMode' is not valid.")
@@ -65,7 +65,7 @@ extension Venue {
         return mode
     }
 
-    private func parseClientID(_ parameters: Parameters) throws(APIError) -> String? {
+    private func parseClientID(_ parameters: Parameters) throws(BinanceError) -> String? {
         guard let text = parameters["newClientOrderId"] else { return nil }
         guard text.utf8.count <= 36 else { throw .clientIDTooLong }
         for byte in text.utf8 {
@@ -77,7 +77,7 @@ extension Venue {
         return text
     }
 
-    func parsePrice(_ parameters: Parameters, _ market: Market, _ side: Side) throws(APIError) -> Int64 {
+    func parsePrice(_ parameters: Parameters, _ market: Market, _ side: Side) throws(BinanceError) -> Int64 {
         let rules = market.configuration
         let price = try decimal(parameters, "price", rules.priceDecimals)
         guard price > 0 else { throw .priceNotPositive }
@@ -93,7 +93,7 @@ extension Venue {
         return price
     }
 
-    func parseQuantity(_ parameters: Parameters, _ market: Market) throws(APIError) -> Int64 {
+    func parseQuantity(_ parameters: Parameters, _ market: Market) throws(BinanceError) -> Int64 {
         let rules = market.configuration
         let quantity = try decimal(parameters, "quantity", rules.quantityDecimals)
         guard quantity > 0 else { throw .quantityNotPositive }
@@ -103,7 +103,7 @@ extension Venue {
         return quantity
     }
 
-    private func decimal(_ parameters: Parameters, _ name: String, _ decimals: Int) throws(APIError) -> Int64 {
+    private func decimal(_ parameters: Parameters, _ name: String, _ decimals: Int) throws(BinanceError) -> Int64 {
         let text = try parameters.required(name)
         do throws(DecimalError) { return try parseDecimal(text, decimals: decimals) } catch {
             switch error {
@@ -114,7 +114,7 @@ extension Venue {
     }
 
     /// The value of a market order is taken at the middle of the touch.
-    func checkNotional(_ market: Market, price: Int64, quantity: Int64, isReduceOnly: Bool) throws(APIError) {
+    func checkNotional(_ market: Market, price: Int64, quantity: Int64, isReduceOnly: Bool) throws(BinanceError) {
         if isReduceOnly { return }
         let value = market.configuration.notional(price: price > 0 ? price : market.midPrice, quantity: quantity)
         guard value >= market.configuration.minNotional else {
@@ -154,7 +154,8 @@ extension Venue {
     }
 
     /// Refuses an order whose opening part needs more margin than there is.
-    func checkMargin(_ account: Account, _ market: Market, _ side: Side, price: Int64, quantity: Int64) throws(APIError)
+    func checkMargin(_ account: Account, _ market: Market, _ side: Side, price: Int64, quantity: Int64)
+        throws(BinanceError)
     {
         let held = ledger.position(account.index, symbol: market.index).quantity
         let closing = side == .buy ? max(-held, 0) : max(held, 0)

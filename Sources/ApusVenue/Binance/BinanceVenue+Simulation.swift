@@ -1,26 +1,7 @@
 // What a simulation asks of the venue besides the truth: an end of faults, a quiet market, and a look at each book as it is
 // published. Nothing here is reached by a client.
 
-/// A book in few words: what a client that holds every level must be able to compute too.
-package struct BookFingerprint: Sendable, Equatable {
-    package var updateID: Int64
-    /// Over all levels, bids best first, then asks best first; see `add`.
-    package var hash: UInt64
-    package var bid: TrueLevel?
-    package var ask: TrueLevel?
-
-    /// The hash of no level.
-    package static let seed: UInt64 = 0xCBF2_9CE4_8422_2325
-
-    /// Takes one more level into a hash (FNV-1a over words).
-    @inline(__always)
-    package static func add(_ hash: UInt64, _ price: Int64, _ quantity: Int64) -> UInt64 {
-        let first = (hash ^ UInt64(bitPattern: price)) &* 0x0000_0100_0000_01B3
-        return (first ^ UInt64(bitPattern: quantity)) &* 0x0000_0100_0000_01B3
-    }
-}
-
-extension Venue {
+extension BinanceVenue {
     /// The fingerprint of a symbol's book as it is now; the index is that of the configuration.
     package func fingerprint(_ index: Int) -> BookFingerprint {
         let market = markets[index]
@@ -55,15 +36,10 @@ extension Venue {
         }
     }
 
-    /// Ends random and scripted faults, and what they still do to connections. The log of those that happened is returned.
-    package func stopFaults() -> [FaultRecord] {
-        let log = injector.log
-        injector = FaultInjector(plan: FaultPlan(), seed: configuration.seed, start: now)
-        timersChanged()
-        return log
-    }
+    package func stopFaults() -> [FaultRecord] { hub.stopFaults() }
 
-    /// Ends the participants' activity: only accounts change the books from now on.
+    package func restart(outage: VenueTime, status: Int?) { hub.restart(outage: outage, status: status) }
+
     package func quieten() { stopParticipants() }
 
     /// Ends the account's listen key before its hour is over.

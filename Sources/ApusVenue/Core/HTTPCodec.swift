@@ -23,6 +23,9 @@ struct HTTPRequest: Equatable {
         return value.split(separator: ",").contains { trimmed($0).lowercased() == token }
     }
 
+    /// What was asked, as a fault names it: `POST /order`.
+    var operation: String { "\(method) \(path)" }
+
     var wantsClose: Bool { header("connection", contains: "close") }
 }
 
@@ -156,6 +159,7 @@ struct HTTPCodec {
         case 405: "Method Not Allowed"
         case 411: "Length Required"
         case 413: "Payload Too Large"
+        case 425: "Too Early"
         case 418: "I'm a teapot"
         case 426: "Upgrade Required"
         case 429: "Too Many Requests"

@@ -1,9 +1,9 @@
 // Orders of accounts: placing, changing, cancelling, asking.
 
-extension Venue {
+extension BinanceVenue {
     // MARK: Place
 
-    func placeOrder(_ account: Account, _ parameters: Parameters) throws(APIError) -> [UInt8] {
+    func placeOrder(_ account: Account, _ parameters: Parameters) throws(BinanceError) -> [UInt8] {
         let request = try orderRequest(parameters)
         try takeOrder(account)
         if playback != nil { throw .rejected("This venue plays a recording; it takes no orders.") }
@@ -82,7 +82,7 @@ extension Venue {
 
     /// Changes price or quantity. A smaller quantity keeps the place in the queue; everything else loses it. An
     /// amendment to no more than what is filled, or of a post-only order to a crossing price, cancels the order.
-    func modifyOrder(_ account: Account, _ parameters: Parameters) throws(APIError) -> [UInt8] {
+    func modifyOrder(_ account: Account, _ parameters: Parameters) throws(BinanceError) -> [UInt8] {
         let market = try market(parameters)
         let side = try parseSide(parameters)
         let order = try findOrder(account, parameters)
@@ -111,7 +111,7 @@ extension Venue {
     /// The order's own margin is free while it is replaced.
     private func checkMarginOfChange(
         _ account: Account, _ market: Market, _ order: AccountOrder, price: Int64, quantity: Int64
-    ) throws(APIError) {
+    ) throws(BinanceError) {
         let before = market.configuration.notional(price: order.price, quantity: order.remaining)
         let after = market.configuration.notional(price: price, quantity: quantity - order.executed)
         let extra = Int128(after - before) / Int128(account.configuration.leverage)
@@ -135,9 +135,9 @@ extension Venue {
 
     // MARK: Cancel and ask
 
-    func cancelOrder(_ account: Account, _ parameters: Parameters) throws(APIError) -> [UInt8] {
+    func cancelOrder(_ account: Account, _ parameters: Parameters) throws(BinanceError) -> [UInt8] {
         let order: AccountOrder
-        do throws(APIError) { order = try findOrder(account, parameters) } catch {
+        do throws(BinanceError) { order = try findOrder(account, parameters) } catch {
             throw error == .noSuchOrder ? .unknownOrderSent : error
         }
         guard order.status.isOpen else { throw .unknownOrderSent }
@@ -152,14 +152,14 @@ extension Venue {
         market.feed.publish(market)
     }
 
-    func cancelAllOrders(_ account: Account, _ parameters: Parameters) throws(APIError) -> [UInt8] {
+    func cancelAllOrders(_ account: Account, _ parameters: Parameters) throws(BinanceError) -> [UInt8] {
         let market = try market(parameters)
         for order in account.open where order.symbol == market.index { cancel(account, order) }
         return Array(#"{"code":200,"msg":"The operation of cancel all open order is done."}"#.utf8)
     }
 
     /// The order named by `orderId` or `origClientOrderId`.
-    func findOrder(_ account: Account, _ parameters: Parameters) throws(APIError) -> AccountOrder {
+    func findOrder(_ account: Account, _ parameters: Parameters) throws(BinanceError) -> AccountOrder {
         let market = try market(parameters)
         let id = try parameters.integer("orderId")
         let clientID = parameters["origClientOrderId"]
@@ -169,13 +169,13 @@ extension Venue {
         return found
     }
 
-    func openOrder(_ account: Account, _ parameters: Parameters) throws(APIError) -> [UInt8] {
+    func openOrder(_ account: Account, _ parameters: Parameters) throws(BinanceError) -> [UInt8] {
         let order = try findOrder(account, parameters)
         guard order.status.isOpen else { throw .noSuchOrder }
         return renderOrder(order, .query)
     }
 
-    func openOrders(_ account: Account, _ parameters: Parameters) throws(APIError) -> [UInt8] {
+    func openOrders(_ account: Account, _ parameters: Parameters) throws(BinanceError) -> [UInt8] {
         let wanted = parameters["symbol"] == nil ? nil : try market(parameters).index
         let orders = account.open.filter { wanted == nil || $0.symbol == wanted }
         return renderList(orders) { out, order in out.append(contentsOf: self.renderOrder(order, .query)) }
@@ -184,11 +184,11 @@ extension Venue {
 
 // MARK: Settlement
 
-extension Venue: MarketObserver {
+extension BinanceVenue: MarketObserver {
     /// Books a fill for both owners, publishes the trade, and tells the accounts among them: first the one that was
     /// resting, then the one that came.
     func market(_ market: Market, filled fill: Fill) {
-        countFill()
+        hub.statistics.fills += 1
         market.feed.publishTrade(fill, market: market)
         settle(fill, market, owner: fill.makerOwner, orderID: fill.makerID, isMaker: true)
         settle(fill, market, owner: fill.taker.owner, orderID: fill.taker.id, isMaker: false)

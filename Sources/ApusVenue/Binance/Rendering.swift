@@ -3,7 +3,7 @@
 /// Which request an order is rendered for; they differ in a few fields.
 enum OrderShape { case place, modify, cancel, query }
 
-extension Venue {
+extension BinanceVenue {
     func renderOrder(_ order: AccountOrder, _ shape: OrderShape) -> [UInt8] {
         let rules = markets[order.symbol].configuration
         var out: [UInt8] = []
@@ -66,7 +66,7 @@ extension Venue {
 
     // MARK: Market data
 
-    func depth(_ parameters: Parameters) throws(APIError) -> [UInt8] {
+    func depth(_ parameters: Parameters) throws(BinanceError) -> [UInt8] {
         let market = try market(parameters)
         let limit = Int(try parameters.integer("limit") ?? 500)
         guard [5, 10, 20, 50, 100, 500, 1000].contains(limit) else {
@@ -101,7 +101,7 @@ extension Venue {
         }
     }
 
-    func bookTicker(_ parameters: Parameters) throws(APIError) -> [UInt8] {
+    func bookTicker(_ parameters: Parameters) throws(BinanceError) -> [UInt8] {
         if parameters["symbol"] != nil { return renderTicker(try market(parameters)) }
         return renderList(markets) { out, market in out.append(contentsOf: self.renderTicker(market)) }
     }
@@ -220,7 +220,7 @@ extension Venue {
             """.utf8)
     }
 
-    func renderPositions(_ account: Account, _ parameters: Parameters) throws(APIError) -> [UInt8] {
+    func renderPositions(_ account: Account, _ parameters: Parameters) throws(BinanceError) -> [UInt8] {
         let wanted = parameters["symbol"] == nil ? nil : try market(parameters).index
         // Without a symbol, only what the account holds or has orders in: that is what the venue's third version tells.
         let chosen = markets.filter { market in
@@ -250,7 +250,7 @@ extension Venue {
         }
     }
 
-    func userTrades(_ account: Account, _ parameters: Parameters) throws(APIError) -> [UInt8] {
+    func userTrades(_ account: Account, _ parameters: Parameters) throws(BinanceError) -> [UInt8] {
         let market = try market(parameters)
         let orderID = try parameters.integer("orderId")
         let limit = Int(try parameters.integer("limit") ?? 500)

@@ -61,7 +61,7 @@ private struct DepthBatch {
 final class MarketFeed {
     private let configuration: SymbolConfiguration
     private var batches: [DepthBatch]
-    private var listeners: [[Connection]] = Array(repeating: [], count: StreamKind.allCases.count)
+    private var listeners: [[BinanceConnection]] = Array(repeating: [], count: StreamKind.allCases.count)
     private var payload: [UInt8] = []
     private var sentBid: BookLevelView?
     private var sentAsk: BookLevelView?
@@ -69,7 +69,7 @@ final class MarketFeed {
     private var aggregateID: Int64 = 2_300_000_000
     private let streamPrefix: [[UInt8]]
     /// Where finished frames go; set by the venue.
-    var deliver: (Connection, StreamKind, [UInt8]) -> Void = { _, _, _ in }
+    var deliver: (BinanceConnection, StreamKind, [UInt8]) -> Void = { _, _, _ in }
 
     private struct BookLevelView: Equatable {
         var price: Int64
@@ -98,7 +98,7 @@ final class MarketFeed {
 
     /// Starts a stream for a connection. The first listener of a depth stream starts a fresh batch: what it is told from
     /// then on is complete from that id.
-    func subscribe(_ connection: Connection, to kind: StreamKind, updateID: Int64) {
+    func subscribe(_ connection: BinanceConnection, to kind: StreamKind, updateID: Int64) {
         if kind.isDepth && listeners[kind.rawValue].isEmpty {
             batches[kind.rawValue].isActive = true
             batches[kind.rawValue].clear(at: updateID)
@@ -106,7 +106,7 @@ final class MarketFeed {
         listeners[kind.rawValue].append(connection)
     }
 
-    func unsubscribe(_ connection: Connection, from kind: StreamKind) {
+    func unsubscribe(_ connection: BinanceConnection, from kind: StreamKind) {
         listeners[kind.rawValue].removeAll { $0 === connection }
         if kind.isDepth && listeners[kind.rawValue].isEmpty { batches[kind.rawValue].isActive = false }
     }

@@ -1,7 +1,7 @@
 import Crypto
 
 /// Key and signature checks, written from the venue's documentation and independent of the engine's code.
-enum Authentication {
+enum BinanceAuthentication {
     /// The HMAC-SHA256 of a text in lower-case hexadecimal.
     static func signature(of text: [UInt8], secret: String) -> [UInt8] {
         hexText(HMAC<SHA256>.authenticationCode(for: text, using: SymmetricKey(data: Array(secret.utf8))))
@@ -24,7 +24,7 @@ enum Authentication {
     }
 
     /// Checks `timestamp` and `recvWindow` against the venue's time.
-    static func checkTime(_ parameters: Parameters, now: VenueTime) throws(APIError) {
+    static func checkTime(_ parameters: Parameters, now: VenueTime) throws(BinanceError) {
         guard let timestamp = try parameters.integer("timestamp") else { throw .mandatory("timestamp") }
         let window = try parameters.integer("recvWindow") ?? 5000
         guard window > 0, window <= 60_000 else { throw .badReceiveWindow }

@@ -1,8 +1,8 @@
 // Subscriptions: by path, by SUBSCRIBE and UNSUBSCRIBE, and to the listen key of a user stream.
 
-extension Venue {
+extension BinanceVenue {
     /// What a stream's name means; nil when there is no such stream.
-    func target(of name: String) throws(APIError) -> Subscription.Target? {
+    func target(of name: String) throws(BinanceError) -> Subscription.Target? {
         if let account = accounts.first(where: { $0.listenKey == name }) { return .user(account) }
         guard let at = name.firstIndex(of: "@"), let kind = StreamKind(suffix: name[name.index(after: at)...]) else {
             return nil
@@ -13,7 +13,7 @@ extension Venue {
     }
 
     /// Adds streams to a connection; a stream it has already is left as it is.
-    func subscribe(_ connection: Connection, _ names: [String]) throws(APIError) {
+    func subscribe(_ connection: BinanceConnection, _ names: [String]) throws(BinanceError) {
         for name in names where !connection.subscriptions.contains(where: { $0.name == name }) {
             guard let target = try target(of: name) else { throw .malformed("There is no stream \(name).") }
             guard connection.subscriptions.count < configuration.rateLimits.streamsPerConnection else {
@@ -33,7 +33,7 @@ extension Venue {
     }
 
     /// Ends one subscription of a connection.
-    func drop(_ subscription: Subscription, of connection: Connection) {
+    func drop(_ subscription: Subscription, of connection: BinanceConnection) {
         switch subscription.target {
         case .market(let index, let kind): markets[index].feed.unsubscribe(connection, from: kind)
         case .user(let account): account.listeners.removeAll { $0 === connection }
@@ -41,13 +41,13 @@ extension Venue {
     }
 
     /// Answers SUBSCRIBE, UNSUBSCRIBE and LIST_SUBSCRIPTIONS.
-    func answerStreamRequest(_ text: [UInt8], _ connection: Connection) {
+    func answerStreamRequest(_ text: [UInt8], _ connection: BinanceConnection) {
         let request: JSONValue
         do throws(JSONError) { request = try JSONParser.parse(text) } catch {
             return answerStream(nil, connection, error: (3, "Invalid JSON: \(error.reason) at byte \(error.offset)"))
         }
         let id = request["id"]
-        do throws(APIError) {
+        do throws(BinanceError) {
             switch request["method"]?.string {
             case "SUBSCRIBE"?:
                 try subscribe(connection, try streamNames(request))
@@ -67,7 +67,7 @@ extension Venue {
         }
     }
 
-    private func streamNames(_ request: JSONValue) throws(APIError) -> [String] {
+    private func streamNames(_ request: JSONValue) throws(BinanceError) -> [String] {
         guard case .array(let values)? = request["params"] else {
             throw .malformed("params must be an array of names.")
         }
@@ -77,7 +77,8 @@ extension Venue {
     }
 
     private func answerStream(
-        _ id: JSONValue?, _ connection: Connection, result: JSONValue? = nil, error: (code: Int, message: String)? = nil
+        _ id: JSONValue?, _ connection: BinanceConnection, result: JSONValue? = nil,
+        error: (code: Int, message: String)? = nil
     ) {
         var members: [JSONMember] = []
         if let result { members.append(JSONMember(key: "result", value: result)) }
@@ -91,6 +92,9 @@ extension Venue {
         members.append(JSONMember(key: "id", value: id ?? .null))
         var out: [UInt8] = []
         JSONValue.object(members).write(to: &out)
-        sendAnswer(WebSocketCodec.frame(.text, out), to: connection)
+        // An answer of a stream connection has no status: what fails is an error like any other.
+        hub.sendAnswer(WebSocketCodec.frame(.text, out), to: connection, request: "") { _ in
+            WebSocketCodec.frame(.text, Array(#"{"error":{"code":1,"msg":"Internal error"},"id":null}"#.utf8))
+        }
     }
 }

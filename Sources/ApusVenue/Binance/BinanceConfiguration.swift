@@ -1,19 +1,5 @@
-/// Nanoseconds since 1970 UTC. The core never asks for the time: every call brings it.
-package typealias VenueTime = Int64
-
-/// Nanoseconds in a second.
-let second: VenueTime = 1_000_000_000
-
-/// Nanoseconds in a millisecond.
-let millisecond: VenueTime = 1_000_000
-
 /// Decimals of balances, fees and notionals, as the venue shows them.
 let moneyDecimals = 8
-
-/// Why a configuration was refused.
-package struct VenueConfigurationError: Error, CustomStringConvertible {
-    package let description: String
-}
 
 /// One instrument and the character of its market.
 package struct SymbolConfiguration: Sendable {
@@ -112,7 +98,7 @@ package struct SymbolConfiguration: Sendable {
 }
 
 /// One trading account with its key.
-package struct AccountConfiguration: Sendable {
+package struct BinanceAccountConfiguration: Sendable {
     package var apiKey: String
     package var secret: String
     /// Starting wallet in `10^-8` of the quote asset.
@@ -128,44 +114,8 @@ package struct AccountConfiguration: Sendable {
     }
 }
 
-/// How busy the simulated market is.
-package struct MarketSpeed: Sendable, Equatable {
-    /// Mean participant actions a second for each symbol; zero switches participants off.
-    package var actionsPerSecond: Double
-    /// Shortest time between two `@depth@0ms` events; zero sends one after each change.
-    package var depthInterval: VenueTime
-
-    package init(actionsPerSecond: Double, depthInterval: VenueTime) {
-        self.actionsPerSecond = actionsPerSecond
-        self.depthInterval = depthInterval
-    }
-
-    /// No participants but the resting book: only accounts trade.
-    package static let still = MarketSpeed(actionsPerSecond: 0, depthInterval: 0)
-    /// A slow market to look at.
-    package static let calm = MarketSpeed(actionsPerSecond: 60, depthInterval: 50 * millisecond)
-    /// About the activity of the real BTCUSDT on a busy day.
-    package static let real = MarketSpeed(actionsPerSecond: 600, depthInterval: 50 * millisecond)
-    /// Several thousand messages a second.
-    package static let brisk = MarketSpeed(actionsPerSecond: 5_000, depthInterval: 5 * millisecond)
-    /// More than ten thousand messages a second.
-    package static let fast = MarketSpeed(actionsPerSecond: 25_000, depthInterval: millisecond)
-
-    /// The speed of that name: `still`, `calm`, `real`, `brisk`, `fast`.
-    package static func named(_ name: String) -> MarketSpeed? {
-        switch name {
-        case "still": still
-        case "calm": calm
-        case "real": real
-        case "brisk": brisk
-        case "fast": fast
-        default: nil
-        }
-    }
-}
-
 /// Limits by which the venue refuses work.
-package struct RateLimitConfiguration: Sendable {
+package struct BinanceRateLimits: Sendable {
     /// Whether limits are enforced; they are counted and reported in either case.
     package var enforced: Bool
     /// Request weight for a minute.
@@ -182,35 +132,23 @@ package struct RateLimitConfiguration: Sendable {
     package init(enforced: Bool = false) { self.enforced = enforced }
 }
 
-/// Heartbeat of WebSocket connections.
-package struct HeartbeatConfiguration: Sendable {
-    /// Time between two pings of the server.
-    package var interval: VenueTime = 20 * second
-    /// Time in which the client must answer.
-    package var timeout: VenueTime = 60 * second
-    /// Longest life of a connection.
-    package var connectionLifetime: VenueTime = 24 * 3600 * second
-
-    package init() {}
-}
-
 /// Everything a venue is made from. The same configuration, inputs and times give the same output, byte for byte.
-package struct VenueConfiguration: Sendable {
+package struct BinanceConfiguration: Sendable {
     package var symbols: [SymbolConfiguration]
-    package var accounts: [AccountConfiguration]
+    package var accounts: [BinanceAccountConfiguration]
     package var seed: UInt64
     package var speed: MarketSpeed
     /// Parts per million of notional; a negative maker fee is a rebate.
     package var makerFeePpm: Int64
     package var takerFeePpm: Int64
-    package var rateLimits: RateLimitConfiguration
+    package var rateLimits: BinanceRateLimits
     package var heartbeat: HeartbeatConfiguration
     package var faults: FaultPlan
 
     package init(
-        symbols: [SymbolConfiguration], accounts: [AccountConfiguration], seed: UInt64 = 1,
+        symbols: [SymbolConfiguration], accounts: [BinanceAccountConfiguration], seed: UInt64 = 1,
         speed: MarketSpeed = .real, makerFeePpm: Int64 = 200, takerFeePpm: Int64 = 500,
-        rateLimits: RateLimitConfiguration = RateLimitConfiguration(),
+        rateLimits: BinanceRateLimits = BinanceRateLimits(),
         heartbeat: HeartbeatConfiguration = HeartbeatConfiguration(), faults: FaultPlan = FaultPlan()
     ) {
         self.symbols = symbols
@@ -244,8 +182,6 @@ package struct VenueConfiguration: Sendable {
                     description: "account \"\(account.apiKey)\": balance times leverage must be 0 to 10^18 (in 10^-8)")
             }
         }
-        guard speed.actionsPerSecond >= 0, speed.actionsPerSecond <= 1_000_000, speed.depthInterval >= 0 else {
-            throw VenueConfigurationError(description: "speed: actionsPerSecond must be 0 to 1000000")
-        }
+        try speed.validate()
     }
 }

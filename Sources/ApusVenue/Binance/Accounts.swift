@@ -78,7 +78,7 @@ package struct AccountTrade: Sendable, Equatable {
 /// A trading account: its orders, its key, its user stream. Its owner number in the ledger is its index.
 final class Account {
     let index: Int32
-    let configuration: AccountConfiguration
+    let configuration: BinanceAccountConfiguration
     /// Open orders by id, oldest first.
     private(set) var open: [AccountOrder] = []
     private var byID: [Int64: AccountOrder] = [:]
@@ -88,10 +88,10 @@ final class Account {
     private(set) var trades: RingList<AccountTrade>
     var listenKey: String?
     var listenKeyExpiry: VenueTime = 0
-    var listeners: [Connection] = []
+    var listeners: [BinanceConnection] = []
     var orderTimes = OrderCounter()
 
-    init(index: Int32, configuration: AccountConfiguration) {
+    init(index: Int32, configuration: BinanceAccountConfiguration) {
         self.index = index
         self.configuration = configuration
         closed = RingList(limit: 50_000)
@@ -122,31 +122,6 @@ final class Account {
     func add(_ trade: AccountTrade) { trades.append(trade) }
 }
 
-/// A list that forgets its oldest element when it is full.
-struct RingList<Element> {
-    private var storage: [Element] = []
-    private var start = 0
-    private let limit: Int
-
-    init(limit: Int) { self.limit = limit }
-
-    /// Appends and returns what was forgotten.
-    @discardableResult
-    mutating func append(_ element: Element) -> Element? {
-        if storage.count < limit {
-            storage.append(element)
-            return nil
-        }
-        let forgotten = storage[start]
-        storage[start] = element
-        start = (start + 1) % limit
-        return forgotten
-    }
-
-    /// Oldest first.
-    var elements: [Element] { Array(storage[start...] + storage[..<start]) }
-}
-
 /// Counts orders in ten seconds and in a minute by fixed windows, as the venue's counters do.
 struct OrderCounter {
     private(set) var tenSeconds = WindowCounter(length: 10 * second)
@@ -155,30 +130,5 @@ struct OrderCounter {
     mutating func add(_ now: VenueTime) {
         tenSeconds.add(1, now)
         minute.add(1, now)
-    }
-}
-
-/// A counter that starts again at each full interval of the clock.
-struct WindowCounter {
-    let length: VenueTime
-    private var window: VenueTime = -1
-    private var value = 0
-
-    init(length: VenueTime) { self.length = length }
-
-    mutating func add(_ weight: Int, _ now: VenueTime) {
-        if now / length != window {
-            window = now / length
-            value = 0
-        }
-        value += weight
-    }
-
-    func count(_ now: VenueTime) -> Int { now / length == window ? value : 0 }
-
-    /// Whole seconds until the counter starts again, at least one.
-    func secondsLeft(_ now: VenueTime) -> Int {
-        let left = (now / length + 1) * length - now
-        return max(1, Int((left + second - 1) / second))
     }
 }

@@ -35,39 +35,24 @@ package enum ConnectionRole: String, Sendable {
     case user
 }
 
-/// A stream a connection listens to.
-struct Subscription {
-    enum Target {
-        case market(Int, StreamKind)
-        case user(Account)
-    }
-    var name: String
-    var target: Target
-}
-
 /// The core's side of one connection:
 ///
-///     rest ── upgrade /ws, /stream ──▶ market ── a listen key ──▶ user
-///       └──── upgrade /ws-fapi/v1 ───▶ api
+///     rest ── upgrade ──▶ market, api or user, as the venue's paths say
 ///     any ── close, abort, client gone ──▶ closed (forgotten)
-final class Connection {
+class Connection {
     let id: ConnectionID
     let openedAt: VenueTime
     var role: ConnectionRole = .rest
-    /// Whether stream data come wrapped with their stream's name.
-    var isCombined = false
     var http = HTTPCodec()
     var webSocket = WebSocketCodec()
     var isUpgraded = false
-    var subscriptions: [Subscription] = []
     /// Set once; after it nothing is read or sent.
     var isClosed = false
     var nextPing: VenueTime = .max
     var pongDeadline: VenueTime = .max
-    var incoming = WindowCounter(length: second)
     var fault = ConnectionFault()
 
-    init(id: ConnectionID, now: VenueTime) {
+    required init(id: ConnectionID, now: VenueTime) {
         self.id = id
         openedAt = now
     }

@@ -1,18 +1,5 @@
 // What is true inside the venue, for tests and for the summary at the end of a run.
 
-/// One level of a book.
-package struct TrueLevel: Sendable, Equatable {
-    package var price: Int64
-    package var quantity: Int64
-}
-
-/// A whole book; the best levels come first.
-package struct TrueBook: Sendable, Equatable {
-    package var updateID: Int64
-    package var bids: [TrueLevel]
-    package var asks: [TrueLevel]
-}
-
 /// An account's order as the venue knows it.
 package struct TrueOrder: Sendable, Equatable {
     package var id: Int64
@@ -25,7 +12,7 @@ package struct TrueOrder: Sendable, Equatable {
     package var status: OrderStatus
 }
 
-extension Venue {
+extension BinanceVenue {
     /// The book of a symbol with all its levels; nil for a symbol the venue does not have.
     package func book(_ symbol: String) -> TrueBook? {
         guard let market = market(named: symbol) else { return nil }
@@ -66,12 +53,11 @@ extension Venue {
         account(forKey: apiKey).map { ledger.owners[Int($0.index)].wallet }
     }
 
-    /// Every fault that has happened, in order.
-    package var faultLog: [FaultRecord] { injector.log }
+    package var statistics: VenueStatistics { hub.statistics }
 
-    /// What one connection is used for; nil when it is closed.
-    package func role(of id: ConnectionID) -> ConnectionRole? { connection(id)?.role }
+    package var faultLog: [FaultRecord] { hub.injector.log }
 
-    /// Open connections, oldest first.
-    package var openConnections: [ConnectionID] { connections.map(\.id) }
+    package func role(of id: ConnectionID) -> ConnectionRole? { hub.connection(id)?.role }
+
+    package var openConnections: [ConnectionID] { hub.connections.map(\.id) }
 }

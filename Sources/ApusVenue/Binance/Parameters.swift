@@ -5,7 +5,7 @@ struct Parameters {
     init(items: [NamedText] = []) { self.items = items }
 
     /// Reads `a=b&c=d` and appends it.
-    mutating func append(query: String) throws(APIError) {
+    mutating func append(query: String) throws(BinanceError) {
         for part in query.split(separator: "&") {
             let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             guard let name = percentDecoded(pair[0]), let value = percentDecoded(pair.count > 1 ? pair[1] : "") else {
@@ -16,7 +16,7 @@ struct Parameters {
     }
 
     /// The members of a JSON object; null counts as absent, as it does at the venue.
-    init(json: JSONValue?) throws(APIError) {
+    init(json: JSONValue?) throws(BinanceError) {
         switch json {
         case nil, .null?: return
         case .object(let members)?:
@@ -33,18 +33,18 @@ struct Parameters {
         items.first { $0.name == name && !$0.value.isEmpty }?.value
     }
 
-    func required(_ name: String) throws(APIError) -> String {
+    func required(_ name: String) throws(BinanceError) -> String {
         guard let value = self[name] else { throw .mandatory(name) }
         return value
     }
 
-    func integer(_ name: String) throws(APIError) -> Int64? {
+    func integer(_ name: String) throws(BinanceError) -> Int64? {
         guard let text = self[name] else { return nil }
         guard let value = Int64(text) else { throw .illegalCharacters(name) }
         return value
     }
 
-    func bool(_ name: String) throws(APIError) -> Bool? {
+    func bool(_ name: String) throws(BinanceError) -> Bool? {
         switch self[name]?.lowercased() {
         case nil: nil
         case "true": true

@@ -1,7 +1,7 @@
 // What can be asked of the venue, over REST and over the WebSocket API: one table, one way of checking who asks.
 
 /// One thing a client can ask for.
-enum Operation {
+enum BinanceOperation {
     case ping, time, exchangeInfo, depth, bookTicker
     case placeOrder, modifyOrder, cancelOrder, queryOrder, openOrders, openOrder, cancelAll
     case userTrades, balance, account, position
@@ -86,10 +86,10 @@ enum Operation {
     }
 }
 
-extension Venue {
+extension BinanceVenue {
     /// The body of the answer to a REST request.
-    func restAnswer(_ request: HTTPRequest) throws(APIError) -> [UInt8] {
-        guard let operation = Operation(method: request.method, path: request.path) else { throw .noSuchPath }
+    func restAnswer(_ request: HTTPRequest) throws(BinanceError) -> [UInt8] {
+        guard let operation = BinanceOperation(method: request.method, path: request.path) else { throw .noSuchPath }
         var parameters = Parameters()
         try parameters.append(query: request.query)
         guard let form = String(validating: request.body, as: UTF8.self) else {
@@ -104,41 +104,43 @@ extension Venue {
             guard let account else { throw .unknownKey }
             if operation.security == .signature {
                 let signature = try parameters.required("signature")
-                let text = Authentication.signedText(query: request.query, body: request.body)
-                guard Authentication.isValid(signature: signature, of: text, secret: account.configuration.secret)
+                let text = BinanceAuthentication.signedText(query: request.query, body: request.body)
+                guard
+                    BinanceAuthentication.isValid(signature: signature, of: text, secret: account.configuration.secret)
                 else {
                     throw .invalidSignature
                 }
-                try Authentication.checkTime(parameters, now: now)
+                try BinanceAuthentication.checkTime(parameters, now: now)
             }
         }
         return try perform(operation, parameters, account)
     }
 
     /// Answers a request of the WebSocket API.
-    func answerAPI(_ text: [UInt8], _ connection: Connection) {
+    func answerAPI(_ text: [UInt8], _ connection: BinanceConnection) {
         let request: JSONValue
         do throws(JSONError) { request = try JSONParser.parse(text) } catch {
-            let failure = APIError.malformed("Invalid JSON: \(error.reason) at byte \(error.offset).")
-            return answer(nil, connection, .failure(failure), account: nil, withLimits: true)
+            let failure = BinanceError.malformed("Invalid JSON: \(error.reason) at byte \(error.offset).")
+            return answer(.null, connection, .failure(failure), account: nil, withLimits: true)
         }
         var account: Account?
         var withLimits = true
-        do throws(APIError) {
+        do throws(BinanceError) {
             let parameters = try Parameters(json: request["params"])
             withLimits = try parameters.bool("returnRateLimits") ?? true
             guard let name = request["method"]?.string else { throw .mandatory("method") }
-            guard let operation = Operation(name: name) else { throw .unknownMethod(name) }
+            guard let operation = BinanceOperation(name: name) else { throw .unknownMethod(name) }
             try takeWeight(operation.weight(parameters))
             account = try authenticate(operation, parameters)
             let result = try perform(operation, parameters, account)
-            answer(request["id"], connection, .success(result), account: account, withLimits: withLimits)
+            answer(request, connection, .success(result), account: account, withLimits: withLimits)
         } catch {
-            answer(request["id"], connection, .failure(error), account: account, withLimits: withLimits)
+            answer(request, connection, .failure(error), account: account, withLimits: withLimits)
         }
     }
 
-    private func authenticate(_ operation: Operation, _ parameters: Parameters) throws(APIError) -> Account? {
+    private func authenticate(_ operation: BinanceOperation, _ parameters: Parameters) throws(BinanceError) -> Account?
+    {
         if operation.security == .everyone { return nil }
         let key = try parameters.required("apiKey")
         guard let account = account(forKey: key) else { throw .unknownKey }
@@ -146,17 +148,18 @@ extension Venue {
         let signature = try parameters.required("signature")
         let secret = account.configuration.secret
         let plain = parameters.signedText(encoded: false)
-        if !Authentication.isValid(signature: signature, of: plain, secret: secret) {
+        if !BinanceAuthentication.isValid(signature: signature, of: plain, secret: secret) {
             let encoded = parameters.signedText(encoded: true)
-            guard encoded != plain, Authentication.isValid(signature: signature, of: encoded, secret: secret) else {
+            guard encoded != plain, BinanceAuthentication.isValid(signature: signature, of: encoded, secret: secret)
+            else {
                 throw .invalidSignature
             }
         }
-        try Authentication.checkTime(parameters, now: now)
+        try BinanceAuthentication.checkTime(parameters, now: now)
         return account
     }
 
-    private func takeWeight(_ weight: Int) throws(APIError) {
+    private func takeWeight(_ weight: Int) throws(BinanceError) {
         requestWeight.add(weight, now)
         let limit = configuration.rateLimits.weightPerMinute
         if configuration.rateLimits.enforced && requestWeight.count(now) > limit {
@@ -166,7 +169,7 @@ extension Venue {
     }
 
     /// Counts an order of an account and refuses one beyond its limits.
-    func takeOrder(_ account: Account) throws(APIError) {
+    func takeOrder(_ account: Account) throws(BinanceError) {
         account.orderTimes.add(now)
         let limits = configuration.rateLimits
         guard limits.enforced else { return }
@@ -182,8 +185,8 @@ extension Venue {
     }
 
     private func perform(
-        _ operation: Operation, _ parameters: Parameters, _ account: Account?
-    ) throws(APIError) -> [UInt8] {
+        _ operation: BinanceOperation, _ parameters: Parameters, _ account: Account?
+    ) throws(BinanceError) -> [UInt8] {
         switch operation {
         case .ping: return Array("{}".utf8)
         case .time: return Array("{\"serverTime\":\(now / millisecond)}".utf8)
@@ -214,9 +217,20 @@ extension Venue {
     }
 
     private func answer(
-        _ id: JSONValue?, _ connection: Connection, _ outcome: Result<[UInt8], APIError>, account: Account?,
-        withLimits: Bool
+        _ request: JSONValue, _ connection: BinanceConnection, _ outcome: Result<[UInt8], BinanceError>,
+        account: Account?, withLimits: Bool
     ) {
+        func frame(_ outcome: Result<[UInt8], BinanceError>) -> [UInt8] {
+            apiFrame(request["id"], outcome, account: account, withLimits: withLimits)
+        }
+        hub.sendAnswer(frame(outcome), to: connection, request: request["method"]?.string ?? "") { status in
+            frame(.failure(.unavailable(status)))
+        }
+    }
+
+    private func apiFrame(
+        _ id: JSONValue?, _ outcome: Result<[UInt8], BinanceError>, account: Account?, withLimits: Bool
+    ) -> [UInt8] {
         var out: [UInt8] = []
         out.append("{\"id\":")
         (id ?? .null).write(to: &out)
@@ -232,7 +246,7 @@ extension Venue {
         }
         if withLimits { appendRateLimits(&out, account) }
         out.append(125)
-        sendAnswer(WebSocketCodec.frame(.text, out), to: connection)
+        return WebSocketCodec.frame(.text, out)
     }
 
     private func appendRateLimits(_ out: inout [UInt8], _ account: Account?) {

@@ -81,7 +81,7 @@ final class Playback {
     }
 
     /// The body of `/depth`.
-    func depth(_ rules: SymbolConfiguration, limit: Int) throws(APIError) -> [UInt8] {
+    func depth(_ rules: SymbolConfiguration, limit: Int) throws(BinanceError) -> [UInt8] {
         if let book = books[rules.name], book.lastUpdateID != nil { return book.render(limit: limit) }
         guard rules.name == symbols[0].name, let snapshot = findSnapshot() else { throw .unavailable(503) }
         var book = PlaybackBook(rules)
@@ -189,7 +189,7 @@ private struct PlaybackBook {
     }
 }
 
-extension Venue {
+extension BinanceVenue {
     /// Plays a recording from now on: participants stop, orders are refused. It begins with the first subscription.
     ///
     /// - Parameters:

@@ -16,7 +16,7 @@ enum ExecutionType {
     }
 }
 
-extension Venue {
+extension BinanceVenue {
     static let listenKeyLife = 3600 * second
 
     // MARK: Listen keys
@@ -31,7 +31,7 @@ extension Venue {
         return renewed(account)
     }
 
-    func keepUserStream(_ account: Account) throws(APIError) -> [UInt8] {
+    func keepUserStream(_ account: Account) throws(BinanceError) -> [UInt8] {
         guard account.listenKey != nil else { throw .noListenKey }
         return renewed(account)
     }
@@ -46,7 +46,7 @@ extension Venue {
         return out
     }
 
-    func stopUserStream(_ account: Account) throws(APIError) -> [UInt8] {
+    func stopUserStream(_ account: Account) throws(BinanceError) -> [UInt8] {
         guard account.listenKey != nil else { throw .noListenKey }
         endUserStream(account)
         return Array("{}".utf8)
@@ -82,7 +82,7 @@ extension Venue {
                 text.append(contentsOf: data)
                 text.append(125)
             }
-            sendStream(WebSocketCodec.frame(.text, text), to: connection, stream: "user")
+            hub.sendStream(WebSocketCodec.frame(.text, text), to: connection, stream: "user")
         }
     }
 
