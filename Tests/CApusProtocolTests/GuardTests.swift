@@ -24,7 +24,10 @@ import Testing
     ) -> UInt32 {
         trading.initialize(to: state)
         defer { trading.deinitialize(count: 1) }
-        var guarding = apus_guard(trading: trading, market: stage.market, max_age_ns: 1_000)
+        var guarding = apus_guard()
+        guarding.trading = UnsafePointer(trading)
+        guarding.market = UnsafePointer(stage.market)
+        guarding.max_age_ns = 1_000
         var order = order(change)
         return UInt32(apus_guard_check(&guarding, &order, now))
     }
@@ -54,6 +57,67 @@ import Testing
         #expect(verdict(stage) { $0.instrument = 1 } == APUS_GUARD_BOOK_STATE.rawValue, "never opened")
         stage.depth(500, 510, previous: 490)
         #expect(verdict(stage) == APUS_GUARD_BOOK_STATE.rawValue, "stale")
+    }
+
+    @Test func whileReducingOnlyOrdersThatReducePass() {
+        let stage = MarketStage()
+        stage.live()
+        #expect(verdict(stage, state: 1) == APUS_GUARD_REDUCING.rawValue)
+        #expect(
+            verdict(stage, state: 1) { $0.flags = UInt8(APUS_ORDER_REDUCE_ONLY.rawValue) } == APUS_GUARD_PASSED.rawValue
+        )
+        #expect(
+            verdict(stage, state: 2) { $0.flags = UInt8(APUS_ORDER_REDUCE_ONLY.rawValue) } == APUS_GUARD_KILLED.rawValue
+        )
+        #expect(verdict(stage, state: 3) == APUS_GUARD_KILLED.rawValue, "a state that nobody knows halts")
+    }
+
+    /// By the wall clock, which is the monotonic time and its offset.
+    @Test func anOrderThatHasExpiredDoesNotLeave() {
+        let stage = MarketStage()
+        stage.live()
+        stage.market.pointee.out.pointee.realtime_offset = 7_000_000_000
+        let wall: UInt64 = 7_000
+        #expect(verdict(stage) { $0.expire_ms = wall } == APUS_GUARD_EXPIRED.rawValue)
+        #expect(verdict(stage) { $0.expire_ms = wall + 1 } == APUS_GUARD_PASSED.rawValue)
+        #expect(
+            verdict(stage) {
+                $0.expire_ms = 1
+                $0.action = UInt8(APUS_ORDER_CANCEL.rawValue)
+            } == APUS_GUARD_PASSED.rawValue)
+    }
+
+    @Test func aDecisionThreadThatStandsStillIsNoticedAndThatItGoesOn() {
+        let stage = MarketStage()
+        stage.live()
+        let decided = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
+        decided.initialize(to: 0)
+        defer { decided.deallocate() }
+        var guarding = apus_guard()
+        guarding.decided = UnsafePointer(decided)
+        guarding.market = UnsafePointer(stage.market)
+        guarding.stall_ns = 1_000
+        func look(_ now: UInt64) -> UInt32 { UInt32(apus_guard_watch(&guarding, now)) }
+        func check(_ now: UInt64, _ action: apus_order_action = APUS_ORDER_PLACE) -> UInt32 {
+            var order = order {
+                $0.decided_ns = now
+                $0.action = UInt8(action.rawValue)
+            }
+            return UInt32(apus_guard_check(&guarding, &order, now))
+        }
+        #expect(look(9_000) == APUS_GUARD_NO_CHANGE.rawValue, "it has not begun")
+        decided.pointee = 10_000
+        #expect(look(11_000) == APUS_GUARD_NO_CHANGE.rawValue && check(11_000) == APUS_GUARD_PASSED.rawValue)
+        #expect(check(11_001) == APUS_GUARD_STALLED.rawValue && check(11_001, APUS_ORDER_CANCEL) == 0)
+        #expect(look(11_001) == APUS_GUARD_NO_CHANGE.rawValue, "not in each turn")
+        #expect(apus_guard_deadline(&guarding) == 11_250)
+        #expect(look(11_250) == APUS_GUARD_STALL_BEGAN.rawValue && look(12_000) == APUS_GUARD_NO_CHANGE.rawValue)
+        decided.pointee = 12_100
+        #expect(check(12_200) == APUS_GUARD_PASSED.rawValue)
+        #expect(look(12_250) == APUS_GUARD_STALL_ENDED.rawValue && look(12_500) == APUS_GUARD_NO_CHANGE.rawValue)
+        guarding.stall_ns = 0
+        #expect(look(.max) == APUS_GUARD_NO_CHANGE.rawValue && check(.max) == APUS_GUARD_PASSED.rawValue)
+        #expect(apus_guard_deadline(&guarding) == .max)
     }
 
     @Test func aChangeIsCheckedLikeAnOrder() {
@@ -100,8 +164,8 @@ import Testing
     }
 
     @Test func everyReasonHasWords() {
-        let texts = (0...9).map { String(cString: apus_guard_reason_text(UInt8($0))) }
-        #expect(Set(texts).count == 10)
+        let texts = (0...15).map { String(cString: apus_guard_reason_text(UInt8($0))) }
+        #expect(Set(texts).count == 16)
         #expect(String(cString: apus_guard_reason_text(200)) == "unknown reason")
     }
 }

@@ -19,6 +19,7 @@
 #include "apus_json.h"
 #include "apus_link.h"
 #include "apus_market.h"
+#include "apus_open_orders.h"
 #include "apus_polymarket.h"
 #include "apus_polymarket_decode.h"
 #include "apus_pool.h"

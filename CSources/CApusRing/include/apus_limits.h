@@ -68,6 +68,8 @@
 // Connections that share one kind of request, and rows of one venue's request budgets.
 #define APUS_POOL_MEMBERS_MAX 8u
 #define APUS_BUDGET_ROWS_MAX 16u
+// Orders that the hot thread remembers as open at the venue (a power of two): as many as the engine's table holds.
+#define APUS_OPEN_ORDERS_MAX 4096u
 // Open connections that are read without asking first; those of which nothing is expected do not count.
 #define APUS_WIRE_DIRECT_MAX 2u
 // Smallest tx of a link: an upgrade request with its path and some headers.

@@ -23,6 +23,8 @@ package final class DecisionAgent: Agent, @unchecked Sendable {
     let state: UnsafeMutablePointer<DecisionState>
     let reports: UnsafeMutablePointer<apus_queue>
     let counters: UnsafeMutablePointer<apus_counters>
+    /// The time of the newest turn, for the hot thread: it cancels what is open when this one stands still.
+    private let decided: UnsafeMutablePointer<UInt64>
 
     /// An agent that starts at the newest event. Instruments are those of the feed's directory, in its order.
     /// - Throws: `InstrumentError`, `RiskLimitError`, or what the strategy's `make` throws; each names the key.
@@ -42,6 +44,7 @@ package final class DecisionAgent: Agent, @unchecked Sendable {
         producer = OrderProducer(sink.queues)
         reports = sink.queues.pointee.reports
         counters = feed.view.pointee.counters
+        decided = sink.queues.pointee.decided
         orders = OrderTable(capacity: configuration.orderCapacity)
         life = .allocate(capacity: 1)
         life.initialize(
@@ -111,6 +114,7 @@ package final class DecisionAgent: Agent, @unchecked Sendable {
 
     package func turn(_ now: UInt64) -> Int {
         state.pointee.turnTime = now
+        apus_flag_set(decided, now)
         let reports = drainReports()
         let events = drainEvents()
         var work = reports + events
