@@ -14,7 +14,7 @@ let package = Package(
         .target(name: "CApusRing", path: "CSources/CApusRing", cSettings: cSettings),
         .target(
             name: "CApusProtocol", dependencies: ["CApusRing"], path: "CSources/CApusProtocol",
-            cSettings: cSettings, linkerSettings: [.linkedLibrary("crypto")]),
+            cSettings: cSettings, linkerSettings: [.linkedLibrary("crypto"), .linkedLibrary("secp256k1")]),
         .target(
             name: "CApusWire", dependencies: ["CApusProtocol", "CApusRing"], path: "CSources/CApusWire",
             cSettings: cSettings,

@@ -80,7 +80,7 @@ struct RootCommand: ParsableCommand {
             RunCommand.self, ReplayCommand.self, RecordCommand.self, VenueCommand.self, TopCommand.self,
             DoctorCommand.self,
             ConfigCommand.self, NewCommand.self,
-            StrategiesCommand.self,
+            SignCommand.self, StrategiesCommand.self,
         ])
 }
 

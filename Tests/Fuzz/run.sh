@@ -40,7 +40,7 @@ for name in "${names[@]}"; do
     # A fuzzer that needs a library says so in a line "// link: ...".
     read -r -a libraries <<<"$(sed -n 's|^// link: ||p' "$here/fuzz_$name.c")"
     "$clang" "${flags[@]}" "${sanitize[@]}" -fsanitize=fuzzer "$here/fuzz_$name.c" "$build/libapus.a" \
-        -lcrypto "${libraries[@]}" -o "$build/fuzz_$name"
+        -lcrypto -lsecp256k1 "${libraries[@]}" -o "$build/fuzz_$name"
     mkdir -p "$build/found/$name" "$here/corpus/$name"
     if "$build/fuzz_$name" -max_total_time="$seconds" -timeout=20 -print_final_stats=1 -verbosity=0 \
         -artifact_prefix="$build/$name-" "$build/found/$name" "$here/corpus/$name" >"$build/$name.log" 2>&1; then

@@ -40,6 +40,7 @@ enum ImportRules {
         ("uv.h", ["CSources/CApusWire"]), ("openssl/ssl.h", ["CSources/CApusWire"]),
         ("openssl/bio.h", ["CSources/CApusWire"]), ("openssl/x509", ["CSources/CApusWire"]),
         ("openssl/", ["CSources/CApusProtocol", "CSources/CApusWire"]),
+        ("secp256k1", ["CSources/CApusProtocol"]),
         ("unistd.h", ["CSources/CApusFloor", "CSources/CApusRing", "CSources/CApusWire"]),
         ("fcntl.h", ["CSources/CApusFloor", "CSources/CApusRing", "CSources/CApusWire"]),
         ("sys/socket.h", ["CSources/CApusFloor", "CSources/CApusWire"]),
