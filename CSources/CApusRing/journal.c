@@ -137,7 +137,7 @@ bool apus_journal_offer(apus_journal* journal, uint8_t* place, uint64_t capacity
     return true;
 }
 
-static bool take_offer(apus_journal* journal) {
+bool apus_journal_take(apus_journal* journal) {
     uint8_t* place = __atomic_load_n(&journal->offered, __ATOMIC_ACQUIRE);
     if (place == NULL) return false;
     journal->place = place;
@@ -148,7 +148,7 @@ static bool take_offer(apus_journal* journal) {
 
 uint64_t apus_journal_append(apus_journal* journal, uint16_t kind, const void* payload, uint64_t monotonic_ns,
                              uint64_t wall_ns) {
-    if (journal->left == 0 && !take_offer(journal)) {
+    if (journal->left == 0 && !apus_journal_take(journal)) {
         journal->lost++;
         return 0;
     }

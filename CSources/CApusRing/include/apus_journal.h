@@ -166,7 +166,8 @@ typedef struct apus_journal {
     uint64_t durable;
     uint8_t* offered; // the next segment's first record; taken by the decision thread, which sets it to NULL
     uint64_t offered_capacity;
-    uint64_t offered_padding[5];
+    uint64_t failed; // the disk does: no order may go out
+    uint64_t offered_padding[4];
 } apus_journal;
 
 _Static_assert(offsetof(apus_journal, published) == 64, "each thread writes its own lines");
@@ -184,8 +185,17 @@ static inline bool apus_journal_wants(const apus_journal* journal) {
     return __atomic_load_n(&journal->offered, __ATOMIC_ACQUIRE) == NULL;
 }
 
-// Decision thread: how many records fit for certain.
+// Before the threads start: takes an offer at once, so that another can be made.
+bool apus_journal_take(apus_journal* journal);
+
+// Journal thread: what is written may not be safe any more. There is no room for orders from now on.
+static inline void apus_journal_set_failed(apus_journal* journal) {
+    __atomic_store_n(&journal->failed, 1, __ATOMIC_RELEASE);
+}
+
+// Decision thread: how many records fit for certain; 0 when the disk fails.
 static inline uint64_t apus_journal_room(const apus_journal* journal) {
+    if (__atomic_load_n(&journal->failed, __ATOMIC_RELAXED) != 0) return 0;
     uint64_t room = journal->left;
     if (__atomic_load_n(&journal->offered, __ATOMIC_ACQUIRE) != NULL) room += journal->offered_capacity;
     return room;
