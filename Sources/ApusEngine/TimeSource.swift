@@ -22,11 +22,22 @@ package struct TimeSource {
     package static func live(_ clock: apus_clock) -> TimeSource { TimeSource(clock, isSimulated: false) }
 
     /// Time is what `turn` is told.
-    package static var simulated: TimeSource { TimeSource(apus_clock(), isSimulated: true) }
+    package static var simulated: TimeSource { simulated(realtimeOffset: 0) }
+
+    /// The same, with a wall clock that is so far ahead.
+    package static func simulated(realtimeOffset: Int64) -> TimeSource {
+        var clock = apus_clock()
+        clock.realtime_offset = realtimeOffset
+        return TimeSource(clock, isSimulated: true)
+    }
 
     /// Nanoseconds, monotonic. Only where time is not simulated.
     @inline(__always)
     package mutating func read() -> UInt64 { apus_clock_now(&clock) }
+
+    /// Wall clock minus monotonic time, in nanoseconds. Where time is simulated, what it was made with.
+    @inline(__always)
+    var realtimeOffset: Int64 { clock.realtime_offset }
 
     /// Steers the clock about once a second; called on idle turns.
     mutating func discipline(_ now: UInt64) {

@@ -22,6 +22,9 @@ package struct OrderRecord {
     package var trades: InlineArray<16, UInt64> = .init(repeating: 0)
     package var tradeCount = 0
     package var openPlace: UInt32 = 0
+    /// Wall clock of the placement, and of the order's own end (0: none), in milliseconds.
+    package var wall: UInt64 = 0
+    package var expire: UInt64 = 0
     package var wasNotFound = false
     package var wasAccepted = false
     /// The answer to a change was lost: price and quantity may be others than they are known to be.
@@ -37,6 +40,7 @@ package struct OrderRecord {
         (venueID, decided, termsTime) = (0, 0, 0)
         (queryTime, queryPause) = (.max, 0)
         (tradeCount, openPlace) = (0, 0)
+        (wall, expire) = (0, 0)
         (wasNotFound, wasAccepted, isChangeInDoubt) = (false, false, false)
     }
 }

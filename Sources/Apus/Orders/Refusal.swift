@@ -43,6 +43,8 @@ public enum Refusal: UInt8, Sendable, Codable, CaseIterable, Error {
     case changePending
     /// The instrument does not belong to this engine.
     case unknownInstrument
+    /// The journal has no room for another order, or its disk fails.
+    case journalFull
 
     /// The reason in words.
     public var reason: String {
@@ -68,6 +70,7 @@ public enum Refusal: UInt8, Sendable, Codable, CaseIterable, Error {
         case .noSuchOrder: "there is no such open order"
         case .changePending: "a change of the order is on its way"
         case .unknownInstrument: "the instrument is unknown"
+        case .journalFull: "the journal has no room for another order"
         }
     }
 }

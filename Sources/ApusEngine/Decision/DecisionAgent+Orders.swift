@@ -25,14 +25,18 @@ extension DecisionAgent {
     private func place(_ request: OrderRequest) -> Placement {
         guard owns(request.instrument) else { return refuse(.unknownInstrument) }
         guard orders.hasRoom else { return refuse(.orderTableFull) }
+        guard hasJournalRoom else { return refuse(.journalFull) }
         guard state.pointee.nextOrder != .max else { return refuse(.identifiersExhausted) }
         let id = OrderID(UInt64(configuration.runTag) << 32 | UInt64(state.pointee.nextOrder))
         let verdict = gate.pointee.approve(request, id: id, openOrders: orders.openCount, now: core.pointee.now)
         switch consume verdict {
         case .refused(let refusal): return blocked(refusal)
         case .approved(let approved):
-            guard send(approved) else { return refuse(.orderRingFull) }
+            // Also when the ring is full: the journal knows the number then.
             state.pointee.nextOrder += 1
+            let wall = wallMilliseconds
+            approved.identify(wall: wall, expire: 0, venue: 0)
+            guard send(approved, APUS_ORDER_PLACE) else { return refuse(.orderRingFull) }
             state.pointee.orders &+= 1
             life.pointee.place(
                 Order(
@@ -40,7 +44,10 @@ extension DecisionAgent {
                     timeInForce: request.timeInForce, isReduceOnly: request.isReduceOnly,
                     price: Price(units: request.price), quantity: Quantity(units: request.quantity)),
                 now: core.pointee.now)
-            if let record = orders.find(id) { askNoLater(than: record.pointee.queryTime) }
+            if let record = orders.find(id) {
+                record.pointee.wall = wall
+                askNoLater(than: record.pointee.queryTime)
+            }
             shareOrders()
             apus_count(apus_counters_decide(counters, APUS_COUNT_ORDERS_APPROVED.rawValue), 1)
             return .placed(id)
@@ -50,9 +57,9 @@ extension DecisionAgent {
     private func cancel(_ id: OrderID) -> Placement {
         guard let record = orders.find(id), record.pointee.order.isOpen else { return refuse(.noSuchOrder) }
         guard record.pointee.order.state != .pendingCancel else { return refuse(.changePending) }
-        guard send(gate.pointee.pass(record.pointee.order, action: APUS_ORDER_CANCEL)) else {
-            return refuse(.orderRingFull)
-        }
+        let request = gate.pointee.pass(record.pointee.order, action: APUS_ORDER_CANCEL)
+        identify(request, record)
+        guard send(request, APUS_ORDER_CANCEL) else { return refuse(.orderRingFull) }
         life.pointee.cancelSent(record)
         state.pointee.cancels &+= 1
         return .placed(id)
@@ -67,6 +74,7 @@ extension DecisionAgent {
         let order = record.pointee.order
         // The gate judges what is still to be filled; the venue is told the whole quantity.
         guard quantity > order.filled.units else { return refuse(.quantityNotPositive) }
+        guard hasJournalRoom else { return refuse(.journalFull) }
         let request = OrderRequest(
             instrument: order.instrument, side: order.side, type: order.type, timeInForce: order.timeInForce,
             isReduceOnly: order.isReduceOnly, price: price, quantity: quantity)
@@ -76,7 +84,8 @@ extension DecisionAgent {
         switch consume verdict {
         case .refused(let refusal): return blocked(refusal)
         case .approved(let approved):
-            guard send(approved) else { return refuse(.orderRingFull) }
+            identify(approved, record)
+            guard send(approved, APUS_ORDER_MODIFY) else { return refuse(.orderRingFull) }
             life.pointee.modifySent(record, price: price, quantity: quantity)
             state.pointee.modifies &+= 1
             apus_count(apus_counters_decide(counters, APUS_COUNT_ORDERS_APPROVED.rawValue), 1)
@@ -98,8 +107,8 @@ extension DecisionAgent {
         return .refused(refusal)
     }
 
-    /// Stamps and pushes. The hop from decision to order ends here.
-    private func send(_ order: consuming ApprovedOrder) -> Bool {
+    /// Stamps, writes the intent down and pushes. The hop from decision to order ends here.
+    private func send(_ order: consuming ApprovedOrder, _ action: apus_order_action) -> Bool {
         let approved = order
         var now = core.pointee.now
         if !state.pointee.time.isSimulated {
@@ -108,7 +117,18 @@ extension DecisionAgent {
                 apus_counters_hop(counters, APUS_HOP_DECIDE_ORDER.rawValue), now &- state.pointee.decisionStart)
         }
         approved.decide(at: now)
-        return producer.push(approved)
+        guard let journal else { return producer.push(approved) }
+        let record = journal.intent(approved, action, now: now, wall: wall(now))
+        // Nothing goes out that could not be written down, but a cancel.
+        guard record != 0 || action == APUS_ORDER_CANCEL else { return false }
+        let place = approved.withRequest { $0 }  // the gate's own memory: it stays until the next order is made
+        if producer.push(approved) { return true }
+        refusedByRing(place, now)
+        return false
+    }
+
+    private func identify(_ request: borrowing ApprovedOrder, _ record: UnsafeMutablePointer<OrderRecord>) {
+        request.identify(wall: record.pointee.wall, expire: record.pointee.expire, venue: record.pointee.venueID)
     }
 
     /// The table's open orders are seen by `Context` through a count of its own.
@@ -130,6 +150,7 @@ extension DecisionAgent {
     private func take(_ report: UnsafeMutablePointer<apus_report>) {
         let time = report.pointee.receive_ns
         advance(time)
+        if let journal { journal.report(report, now: time, wall: wall(time)) }
         if UInt32(report.pointee.kind) == APUS_REPORT_MISSED.rawValue {
             life.pointee.missed()
             self.state.pointee.nextQuery = 0
@@ -166,7 +187,9 @@ extension DecisionAgent {
         for place in 0..<orders.openCount {
             let record = orders.records + Int(orders.open[place])
             if record.pointee.queryTime <= now {
-                if producer.push(gate.pointee.pass(record.pointee.order, action: APUS_ORDER_QUERY)) {
+                let request = gate.pointee.pass(record.pointee.order, action: APUS_ORDER_QUERY)
+                identify(request, record)
+                if producer.push(request) {
                     let pause = record.pointee.queryPause
                     record.pointee.queryPause = pause == 0 ? Self.firstPause : min(2 * pause, Self.longestPause)
                     state.pointee.queries &+= 1

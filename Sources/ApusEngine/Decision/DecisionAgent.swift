@@ -25,12 +25,15 @@ package final class DecisionAgent: Agent, @unchecked Sendable {
     let counters: UnsafeMutablePointer<apus_counters>
     /// The time of the newest turn, for the hot thread: it cancels what is open when this one stands still.
     private let decided: UnsafeMutablePointer<UInt64>
+    /// Where intents, reports and changes of state are written down; nil: nowhere.
+    let journal: JournalPort?
 
     /// An agent that starts at the newest event. Instruments are those of the feed's directory, in its order.
     /// - Throws: `InstrumentError`, `RiskLimitError`, or what the strategy's `make` throws; each names the key.
     package init(
         strategy: StrategyDescription, parameters: [String: String] = [:], instruments: [InstrumentDefinition],
-        feed: any FeedSource, sink: any OrderSink, time: TimeSource, configuration: EngineConfiguration
+        feed: any FeedSource, sink: any OrderSink, time: TimeSource, configuration: EngineConfiguration,
+        journal: JournalPort? = nil
     ) throws {
         let (box, complete) = try strategy.instantiate(parameters)
         let table = InstrumentTable(board: feed.view.pointee.board)
@@ -41,6 +44,7 @@ package final class DecisionAgent: Agent, @unchecked Sendable {
         self.box = box
         self.table = table
         self.configuration = configuration
+        self.journal = journal
         producer = OrderProducer(sink.queues)
         reports = sink.queues.pointee.reports
         counters = feed.view.pointee.counters
@@ -90,6 +94,7 @@ package final class DecisionAgent: Agent, @unchecked Sendable {
     package func add(_ definition: InstrumentDefinition) throws {
         try gate.pointee.add(table.add(definition))
         core.pointee.instrumentCount = table.count
+        note(instrument: table.count - 1, core.pointee.now)
     }
 
     // MARK: Its life
@@ -115,6 +120,7 @@ package final class DecisionAgent: Agent, @unchecked Sendable {
     package func turn(_ now: UInt64) -> Int {
         state.pointee.turnTime = now
         apus_flag_set(decided, now)
+        if journal != nil { noteTrading(now) }
         let reports = drainReports()
         let events = drainEvents()
         var work = reports + events
@@ -177,6 +183,8 @@ struct DecisionState {
     var decisionStart: UInt64 = 0
     var turnTime: UInt64 = 0
     var startTime: UInt64 = 0
+    /// The trading state that the journal knows.
+    var notedTrading: UInt64 = 0
     /// Instruments whose book must be read from the board.
     var resyncs = 0
     var lostBefore: UInt64 = 0

@@ -1,4 +1,4 @@
-package import CApusRing
+internal import CApusRing
 internal import Glibc
 
 /// The segments of one journal on disk: a folder with files `00000001.journal`, `00000002.journal` and so on.

@@ -20,8 +20,25 @@ package struct ApprovedOrder: ~Copyable {
     /// The request, for tests and journals.
     package var request: apus_order { place.pointee.order }
 
-    /// Stamps the time at which it goes out; nothing else of it can be changed.
+    /// The request where it stands.
+    @inline(__always)
+    package func withRequest<Result>(_ body: (UnsafePointer<apus_order>) -> Result) -> Result {
+        body(place.pointer(to: \.order)!)
+    }
+
+    /// Stamps the time at which it goes out.
     package func decide(at now: UInt64) { place.pointee.order.decided_ns = now }
+
+    /// What names the order that it places or means at a venue, besides its number. Nothing that the gate has checked can be
+    /// changed.
+    package func identify(wall: UInt64, expire: UInt64, venue: UInt64) {
+        place.pointee.order.wall_ms = wall
+        place.pointee.order.expire_ms = expire
+        place.pointee.order.venue_id = venue
+    }
+
+    /// The journal record that must be durable before it leaves.
+    package func hold(until record: UInt64) { place.pointee.order.journal = record }
 }
 
 private struct ApprovedPlace {
