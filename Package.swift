@@ -101,7 +101,9 @@ let package = Package(
             ]),
         .testTarget(
             name: "ApusCommandTests",
-            dependencies: ["ApusCommand", "ApusEngine", "ApusLive", "ApusSamples", "CApusRing"]),
+            dependencies: [
+                "ApusCommand", "ApusEngine", "ApusLive", "ApusSamples", "ApusVenue", "ApusVenueServer", "CApusRing",
+            ]),
         .testTarget(name: "TidyTests"),
         .target(
             name: "CStress", dependencies: ["CApusRing"], path: "Tests/Stress/CStress", cSettings: cSettings),

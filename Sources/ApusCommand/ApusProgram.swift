@@ -77,7 +77,8 @@ struct RootCommand: ParsableCommand {
             """,
         version: apusVersion,
         subcommands: [
-            RunCommand.self, ReplayCommand.self, RecordCommand.self, VenueCommand.self, TopCommand.self,
+            RunCommand.self, HaltCommand.self, ReduceCommand.self, ResumeCommand.self, ReplayCommand.self,
+            RecordCommand.self, VenueCommand.self, TopCommand.self,
             DoctorCommand.self,
             ConfigCommand.self, NewCommand.self,
             SignCommand.self, StrategiesCommand.self,

@@ -2,7 +2,9 @@ import CApusWire
 import Glibc
 
 /// A thread with a name and, if wanted, a processor of its own.
-final class EngineThread {
+///
+/// Unchecked: the handle is written before `start` returns and read by the one that joins.
+final class EngineThread: @unchecked Sendable {
     private var handle = pthread_t()
     private let body: @Sendable () -> Void
 

@@ -22,6 +22,7 @@ extension LiveEngine {
             work += agent.turn(now)
             if let paper { work += paper.turn(now) }
             mailbox.answer(agent)
+            door.serve(agent)
             if isDone(&stopping, now) || apus_wire_stopped(wire) { break }
             if work == 0 {
                 note(allocated)
@@ -44,6 +45,7 @@ extension LiveEngine {
             var work = agent.turn(now)
             if let paper { work += paper.turn(now) }
             mailbox.answer(agent)
+            door.serve(agent)
             if isDone(&stopping, now) || apus_wire_stopped(wire) { break }
             if work > 0 {
                 idleTurns = 0

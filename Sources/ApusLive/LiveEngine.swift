@@ -19,6 +19,9 @@ package final class LiveEngine: @unchecked Sendable {
     let paper: PaperVenue?
     let configuration: LiveConfiguration
     let mailbox: StatusMailbox
+    let door = DecisionDoor()
+    /// The name of the strategy that runs.
+    package let strategyName: String
     let stopRequested = Atomic<Bool>(false)
     let hasEnded = Atomic<Bool>(false)
     private var threads: [EngineThread] = []
@@ -34,6 +37,7 @@ package final class LiveEngine: @unchecked Sendable {
     ) throws {
         self.configuration = configuration
         name = configuration.name
+        strategyName = strategy.name
         instruments = metadata.instruments
         feed = try LiveFeed(configuration, metadata, tap: tap)
         let sink: any OrderSink
@@ -69,6 +73,24 @@ package final class LiveEngine: @unchecked Sendable {
     /// Positions and orders, or nil when the decision thread has not answered yet. Control side, one thread.
     package func status() -> EngineStatus? { mailbox.take() }
 
+    /// What the word says that gate and guard look at. Any thread.
+    package var trading: TradingState {
+        TradingState(rawValue: UInt8(clamping: apus_flag(queues.pointee.trading))) ?? .halted
+    }
+
+    /// In force for the very next order, also those that wait in the ring. Control side.
+    func set(trading state: TradingState) { apus_flag_set(queues.pointee.trading, UInt64(state.rawValue)) }
+
+    private var queues: UnsafeMutablePointer<apus_private> { paper?.queues ?? feed.rings }
+
+    /// Runs `body` between two turns of the decision side, or returns nil when that does not come by in time. Control side.
+    func visit<Value: Sendable>(
+        patience: Duration, _ body: @escaping @Sendable (DecisionAgent) -> Value
+    ) -> Value? {
+        guard isRunning else { return nil }
+        return door.visit(patience: patience, wake: { apus_wire_wake(feed.wire) }, body)
+    }
+
     /// Bytes that each thread has allocated since it started, and the events that the decision side has read by then; nil where
     /// jemalloc does not count. A moment's view, renewed when the threads are idle.
     package func allocations() -> Allocations? {
@@ -84,9 +106,10 @@ package final class LiveEngine: @unchecked Sendable {
     /// Whether the engine still works; false also when a command or the stop flag has ended it.
     package var isRunning: Bool { isStarted && !hasEnded.load(ordering: .acquiring) }
 
-    /// Stops quoting, cancels what is open, waits until the venue has confirmed that or `patience` is over, closes the
+    /// Lets no new order out, cancels what is open, waits until the venue has confirmed that or `patience` is over, closes the
     /// connections, and says what was done. Orders that are still open then are in the summary.
     package func stop(patience: Duration = .seconds(3)) -> EngineSummary {
+        set(trading: .halted)  // the last guard refuses also what waits in the ring
         stopPatience.store(UInt64(max(patience, .zero) / .nanoseconds(1)), ordering: .relaxed)
         stopRequested.store(true, ordering: .releasing)
         apus_wire_wake(feed.wire)
@@ -95,6 +118,9 @@ package final class LiveEngine: @unchecked Sendable {
         if isStarted { _ = apus_wire_stop(feed.wire, Self.closePatience) }
         return agent.summary
     }
+
+    /// Orders that the venue has not confirmed as ended. After `stop`.
+    package var unconfirmed: [OpenOrderLine] { agent.context.openOrders.map(OpenOrderLine.init) }
 
     let stopPatience = Atomic<UInt64>(0)
     static let closePatience: UInt64 = 2_000_000_000

@@ -49,7 +49,7 @@ private func store(_ assignments: [String]) throws -> ConfigurationStore {
 }
 
 /// A run waits on its thread, which must not be one of the few that Swift's tasks share.
-private func onThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
+func onThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
     try await withCheckedThrowingContinuation { continuation in
         Thread { continuation.resume(with: Result { try work() }) }.start()
     }
@@ -89,7 +89,8 @@ private func onThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> 
     private func result(_ hops: [String: HopSummary]) -> RunResult {
         var summary = EngineSummary()
         summary.hops = hops
-        return RunResult(summary: summary, seconds: 2, strategy: "none", venue: "loopback", steady: nil)
+        return RunResult(
+            summary: summary, unconfirmed: [], seconds: 2, strategy: "none", venue: "loopback", steady: nil)
     }
 
     @Test func hopsAreToldInAMessagesOrderWithTheirSkew() {

@@ -2,6 +2,7 @@
 #ifndef CAPUSWIRE_H
 #define CAPUSWIRE_H
 
+#include "apus_process.h"
 #include "apus_thread.h"
 #include "apus_wire.h"
 

@@ -9,7 +9,9 @@ struct RunCommand: ParsableCommand {
             over real sockets, and lets the program's first strategy trade there. No account and no internet are needed.
 
             On a real venue orders are filled by a model inside the engine (mode: paper) unless the configuration says
-            mode: live and --live is given. Ctrl-C (or q) stops quoting, cancels what is open, and prints the summary.
+            mode: live and --live is given. Ctrl-C, q or SIGTERM lets no new order out, cancels what is open, and prints the
+            summary; exit code 1 when the venue has not confirmed that everything is canceled. apus halt, or SIGUSR1, halts
+            trading and leaves the engine running; SIGUSR2 does nothing.
             """)
 
     @OptionGroup var options: ConfigurationOptions
@@ -45,12 +47,12 @@ struct RunCommand: ParsableCommand {
         if let symbols { try store.set("venue.symbols", to: symbols, flag: "--symbols") }
         let plan = try RunPlan(store, strategies: ApusProgram.strategies, allowLive: live)
         // Signals first: the threads that follow must not be ended by them.
-        let signals = StopSignals()
+        let signals = StopSignals(halts: true)
         let log = Log(level: quiet ? .warning : .info)
         let hasView = !json && !plain && Output.isTerminal
         let session = RunSession(plan, log: log, signals: signals, seconds: seconds, hasView: hasView)
         let result = try session.run()
         Output.line(json ? result.json.description : result.text)
-        if result.summary.openOrders > 0 { throw ExitCode(ExitStatus.failure) }
+        if !result.unconfirmed.isEmpty { throw ExitCode(ExitStatus.failure) }
     }
 }

@@ -31,24 +31,12 @@ struct TopCommand: ParsableCommand {
     }
 
     func run() throws {
-        let monitor = try EngineMonitor(attachingTo: chooseEngine())
+        let monitor = try EngineMonitor(attachingTo: EngineMonitor.choose(name))
         if once || (!json && !Output.isTerminal) {
             let sample = monitor.sample(levels: depth)
             return Output.line(json ? sample.json.description : plain(sample))
         }
         json ? stream(monitor) : show(monitor)
-    }
-
-    private func chooseEngine() throws -> String {
-        if let name { return name }
-        let engines = EngineMonitor.engines()
-        let living = engines.filter { $0.life == .alive || $0.life == .stalled }
-        if living.count == 1 { return living[0].name }
-        if living.isEmpty {
-            throw CommandFailure(ExitStatus.unavailable, "no engine is running on this machine; apus run starts one")
-        }
-        let list = engines.map { "  \($0.name) (\($0.life.rawValue))" }.joined(separator: "\n")
-        throw CommandFailure(ExitStatus.usage, "several engines are running; name one of them:\n\(list)")
     }
 
     private func plain(_ sample: EngineSample) -> String {

@@ -25,6 +25,9 @@ private let engineFields = [
     ConfigurationField(
         "engine.name", .text, .scalar("apus"), "Name of the public mapping in /dev/shm that apus top attaches to"),
     ConfigurationField(
+        "engine.socket", .text, nil,
+        "Control socket of apus halt and its like; default: $XDG_RUNTIME_DIR/apus/NAME.sock or /tmp/apus-UID/NAME.sock"),
+    ConfigurationField(
         "engine.feed_slots", .powerOfTwo(Int(APUS_FEED_SLOTS_MIN)...(1 << 24)), .scalar("\(APUS_FEED_SLOTS_DEFAULT)"),
         "Events that the feed ring holds"),
     ConfigurationField(

@@ -65,6 +65,11 @@ struct RunPlan {
             "\(strategy.name) on \(isLoopback ? "loopback" : venueKind) (\(orders)): \(symbols.joined(separator: ", "))"
     }
 
+    /// Where the engine of that name takes orders from people.
+    func controlPath(_ engine: String) -> String {
+        store.text("engine.socket") ?? ControlSocket.path(engine: engine, environment: Environment.all())
+    }
+
     /// Starts the venue in this process.
     func startLoopback() throws -> LoopbackVenue {
         try .start(

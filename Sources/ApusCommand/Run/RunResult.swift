@@ -5,6 +5,8 @@ import ApusLive
 /// How a run ended, for `--json` and for people.
 struct RunResult {
     let summary: EngineSummary
+    /// Orders that the venue has not confirmed as ended.
+    let unconfirmed: [OpenOrderLine]
     /// Wall time from the start to the stop.
     let seconds: Double
     let strategy: String
@@ -21,7 +23,7 @@ struct RunResult {
             ("venue", .string(venue)), ("events_lost", .unsigned(summary.eventsLost)),
             ("cancels", .unsigned(summary.cancels)), ("rejections", .unsigned(summary.rejections)),
             ("open_orders", .integer(Int64(summary.openOrders))),
-            ("allocated", allocated),
+            ("unconfirmed", .array(unconfirmed.map(\.json))), ("allocated", allocated),
             ("blocked", .object(summary.blocked.sorted { $0.key < $1.key }.map { ($0.key, .unsigned($0.value)) })),
         ])
     }
@@ -63,9 +65,19 @@ struct RunResult {
             let blocked = summary.blocked.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
             lines.append("risk gate  refused: " + blocked.joined(separator: ", "))
         }
-        if summary.openOrders > 0 {
-            lines.append("WARNING    \(summary.openOrders) orders were not confirmed as canceled; look at the venue")
-        }
+        if !unconfirmed.isEmpty { lines.append(unconfirmedText(unconfirmed)) }
         return (lines + hopTable(usedHops).map(\.plain)).joined(separator: "\n")
+    }
+}
+
+extension OpenOrderLine {
+    /// As the control socket tells it.
+    var json: JSONText {
+        .object([
+            ("id", .string(id)), ("client_id", .unsigned(clientID)), ("symbol", .string(symbol)),
+            ("side", .string(side)),
+            ("price", .number(price)), ("quantity", .number(quantity)), ("filled", .number(filled)),
+            ("state", .string(state)),
+        ])
     }
 }

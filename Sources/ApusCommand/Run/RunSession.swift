@@ -49,24 +49,27 @@ final class RunSession {
         let metadata = try plan.metadata(configuration)
         let recording = try plan.recording(configuration)
         let engine: LiveEngine
-        let begin: ContinuousClock.Instant
         do {
             engine = try LiveEngine(
                 configuration, metadata, strategy: plan.strategy, parameters: plan.parameters, tap: recording?.tap)
-            begin = clock.now
-            try engine.start()
         } catch let error as ParameterError {
             throw plan.located(error)
         }
+        let desk = try ControlDesk(engine, path: plan.controlPath(engine.name), log: log)
+        defer { desk.close() }
+        let begin = clock.now
+        do { try engine.start() } catch let error as ParameterError { throw plan.located(error) }
         log.info("engine \(engine.name) runs \(plan.title); look into it with: apus top \(engine.name)")
-        try watch(engine, recording, until: seconds.map { begin + .seconds($0) })
+        try watch(engine, recording, desk, until: seconds.map { begin + .seconds($0) })
         let steady = steadyStart.flatMap { start in engine.allocations().map { $0.since(start) } }
+        desk.control.end(reason: "the run ends")
         log.info("stopping: canceling open orders")
         let summary = engine.stop()
         try recording?.close()
         let passed = (clock.now - begin) / .nanoseconds(1) / 1e9
         return RunResult(
-            summary: summary, seconds: passed, strategy: plan.strategy.name, venue: plan.venueKind, steady: steady)
+            summary: summary, unconfirmed: engine.unconfirmed, seconds: passed, strategy: plan.strategy.name,
+            venue: plan.venueKind, steady: steady)
     }
 
     private func noteSteadyStart(_ engine: LiveEngine) {
@@ -75,8 +78,9 @@ final class RunSession {
     }
 
     /// Draws and narrates until the time is over, the user ends it, or the engine has ended by itself.
-    private func watch(_ engine: LiveEngine, _ recording: EngineRecording?, until end: ContinuousClock.Instant?) throws
-    {
+    private func watch(
+        _ engine: LiveEngine, _ recording: EngineRecording?, _ desk: ControlDesk, until end: ContinuousClock.Instant?
+    ) throws {
         let symbols = engine.instruments.map(\.symbol)
         let narrator = try EventNarrator(attachingTo: engine.name, symbols: symbols, log: log)
         let account = AccountNarrator(engine.instruments, log: log)
@@ -85,8 +89,9 @@ final class RunSession {
             screen?.close()
             narrator.follow()
         }
-        while engine.isRunning {
+        while engine.isRunning && !desk.control.isStopAsked {
             narrator.follow()
+            desk.narrate()
             if let status = engine.status() { account.follow(status) }
             noteSteadyStart(engine)
             try recording?.drain()
@@ -96,9 +101,10 @@ final class RunSession {
             let pause = min(left ?? .milliseconds(150), .milliseconds(150)) / .milliseconds(1)
             switch signals.wait(milliseconds: Int(pause.rounded(.up)), keys: hasView) {
             case .stop, .key(UInt8(ascii: "q")): return
+            case .halt: desk.haltBySignal()
             default: break
             }
         }
-        log.error("the engine has ended by itself")
+        if !engine.isRunning { log.error("the engine has ended by itself") }
     }
 }

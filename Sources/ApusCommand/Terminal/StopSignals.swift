@@ -5,14 +5,17 @@ package enum Wakeup: Equatable, Sendable {
     case timeout
     case key(UInt8)
     case stop
+    /// SIGUSR1.
+    case halt
 }
 
-/// SIGINT and SIGTERM as something to wait for. There is one for the process, made before other threads start.
+/// SIGINT and SIGTERM, and where they are asked for SIGUSR1 and SIGUSR2, as something to wait for. There is one for the process, made before other threads start.
 package final class StopSignals {
     private let readEnd: Int32
     private var hasKeys = true
 
-    package init() {
+    /// - Parameter halts: SIGUSR1 is waited for as well, and SIGUSR2 does nothing; else both end the process, as they do by themselves.
+    package init(halts: Bool = false) {
         var ends: [Int32] = [-1, -1]
         _ = pipe(&ends)
         for end in ends {
@@ -23,12 +26,15 @@ package final class StopSignals {
         writeEnd = ends[1]
         var action = sigaction()
         action.sa_flags = SA_RESTART
-        action.__sigaction_handler.sa_handler = { _ in
-            var byte: UInt8 = 1
+        action.__sigaction_handler.sa_handler = { number in
+            var byte = UInt8(truncatingIfNeeded: number)
             _ = write(writeEnd, &byte, 1)  // a full pipe already says what there is to say
         }
         sigaction(SIGINT, &action, nil)
         sigaction(SIGTERM, &action, nil)
+        guard halts else { return }
+        sigaction(SIGUSR1, &action, nil)
+        signal(SIGUSR2, SIG_IGN)
     }
 
     /// Returns at the first of: a signal, a key (when `keys`), the end of the time.
@@ -43,7 +49,9 @@ package final class StopSignals {
             let left = max(.zero, end - clock.now) / .milliseconds(1)
             guard poll(&waited, 2, Int32(clamping: Int(left.rounded(.up)))) >= 0 else { continue }  // interrupted
             var byte: UInt8 = 0
-            if waited[0].revents != 0, read(readEnd, &byte, 1) == 1 { return .stop }
+            if waited[0].revents != 0, read(readEnd, &byte, 1) == 1 {
+                return Int32(byte) == SIGUSR1 ? .halt : .stop
+            }
             if waited[1].revents != 0 {
                 if read(STDIN_FILENO, &byte, 1) == 1 { return .key(byte) }
                 hasKeys = false  // standard input has ended; the view goes on without keys

@@ -31,6 +31,18 @@ package final class EngineMonitor {
         }
     }
 
+    /// The engine that a command is for: the named one, or the only one that is running.
+    package static func choose(_ name: String?) throws(CommandFailure) -> String {
+        if let name { return name }
+        let living = engines().filter { $0.life == .alive || $0.life == .stalled }
+        if living.count == 1 { return living[0].name }
+        if living.isEmpty {
+            throw CommandFailure(ExitStatus.unavailable, "no engine is running on this machine; apus run starts one")
+        }
+        let list = living.map { "  \($0.name) (\($0.life.rawValue))" }.joined(separator: "\n")
+        throw CommandFailure(ExitStatus.usage, "several engines are running; name one of them:\n\(list)")
+    }
+
     /// Looks once. At most `levels` a side of each book are copied.
     package func sample(levels: Int) -> EngineSample {
         followConnections()

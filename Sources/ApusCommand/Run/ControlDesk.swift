@@ -1,0 +1,41 @@
+import ApusLive
+
+/// Where a running engine takes orders from people: its control socket, and a signal that halts it. Control thread.
+final class ControlDesk {
+    let control: EngineControl
+    private let server: ControlServer
+    private let log: Log
+
+    /// Listens at `path`.
+    init(_ engine: LiveEngine, path: String, log: Log) throws {
+        let control = EngineControl(engine)
+        server = try ControlServer(path: path, answer: { control.answer($0) }, refuse: { control.refuse($0) })
+        try server.start()
+        self.control = control
+        self.log = log
+    }
+
+    /// As `apus halt`, without waiting for it: no new order leaves from now on, and what is open is canceled.
+    func haltBySignal() {
+        control.halt(reason: "signal SIGUSR1")
+        let control = control
+        Task.detached {
+            var request = ControlRequest(.cancelAll)
+            request.reason = "signal SIGUSR1"
+            _ = control.answer(request)
+        }
+    }
+
+    /// Tells what has changed since the last time, each change once.
+    func narrate() {
+        for change in control.takeTransitions() {
+            let text = "trading was \(change.from) and is now \(change.to): \(change.reason)"
+            change.to == .active ? log.info(text) : log.warning(text)
+        }
+    }
+
+    func close() {
+        server.stop()
+        narrate()
+    }
+}

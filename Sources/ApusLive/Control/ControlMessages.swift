@@ -1,0 +1,95 @@
+import Apus
+import ApusEngine
+
+/// What can be asked of a running engine: one JSON object a line over its control socket.
+package struct ControlRequest: Codable, Sendable, Equatable {
+    package enum Kind: String, Codable, Sendable, CaseIterable {
+        case status, halt, reduce, resume, stop
+        case cancelAll = "cancel_all"
+    }
+
+    package var request: Kind
+    /// Only that strategy; nil: the whole engine.
+    package var strategy: String?
+    /// `halt`: whether open orders are canceled too; nil: yes.
+    package var cancel: Bool?
+    /// Why, for the log and the journal.
+    package var reason: String?
+    /// How long to wait for the venue's confirmation; nil: 5 seconds.
+    package var patienceMilliseconds: Int?
+
+    package init(_ request: Kind) { self.request = request }
+
+    enum CodingKeys: String, CodingKey {
+        case request, strategy, cancel, reason
+        case patienceMilliseconds = "patience_ms"
+    }
+}
+
+/// An order that may still be open at the venue, in words for people and scripts.
+package struct OpenOrderLine: Codable, Sendable, Equatable {
+    /// The engine's number, as in `7-1`, and as the venue got it.
+    package var id: String
+    package var clientID: UInt64
+    package var symbol: String
+    package var side: String
+    package var price: String
+    package var quantity: String
+    package var filled: String
+    /// Where it was last known to be.
+    package var state: String
+
+    enum CodingKeys: String, CodingKey {
+        case id, symbol, side, price, quantity, filled, state
+        case clientID = "client_id"
+    }
+
+    package init(_ order: Order) {
+        let instrument = order.instrument
+        id = order.id.description
+        clientID = order.id.value
+        symbol = instrument.symbol
+        side = "\(order.side)"
+        price = instrument.text(order.price)
+        quantity = instrument.text(order.quantity)
+        filled = instrument.text(order.filled)
+        state = "\(order.state)"
+    }
+
+    /// One line for people.
+    package var text: String {
+        "\(id) (client id \(clientID)): \(symbol) \(side) \(quantity) @ \(price), filled \(filled), last known as \(state)"
+    }
+}
+
+/// What the engine answers: one JSON object on one line.
+package struct ControlReply: Codable, Sendable {
+    /// Whether it was done as asked. What was not says `error`.
+    package var ok: Bool
+    package var error: String?
+    package var engine: String
+    /// `active`, `reducing` or `halted`.
+    package var trading: String
+    /// Orders that are open, or may be: `halt` with cancel, `cancel_all` and `stop` list those that the venue has not confirmed.
+    package var unconfirmed: [OpenOrderLine]?
+    package var openOrders: Int?
+
+    enum CodingKeys: String, CodingKey {
+        case ok, error, engine, trading, unconfirmed
+        case openOrders = "open_orders"
+    }
+
+    package init(engine: String, trading: TradingState) {
+        ok = true
+        self.engine = engine
+        self.trading = "\(trading)"
+    }
+
+    /// A request that was not done.
+    package static func refusal(_ error: String, engine: String, trading: TradingState) -> ControlReply {
+        var reply = ControlReply(engine: engine, trading: trading)
+        reply.ok = false
+        reply.error = error
+        return reply
+    }
+}

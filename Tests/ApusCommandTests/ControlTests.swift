@@ -1,0 +1,229 @@
+import Apus
+import ApusEngine
+import ApusSamples
+import ApusVenueServer
+import Foundation
+import Glibc
+import Synchronization
+import Testing
+
+@testable import ApusCommand
+@testable import ApusLive
+@testable import ApusVenue
+
+/// A folder of its own under /tmp that goes away with the value.
+private final class Folder: Sendable {
+    let path: String
+
+    init() {
+        var template = Array("/tmp/apus-test-XXXXXX".utf8CString)
+        path = String(cString: mkdtemp(&template))
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+}
+
+@Suite struct ControlSocketTests {
+    private func echo(at path: String) throws -> ControlServer {
+        let server = try ControlServer(
+            path: path,
+            answer: { request in
+                var reply = ControlReply(engine: "echo", trading: .reducing)
+                reply.error = request.reason
+                return reply
+            }, refuse: { .refusal($0, engine: "echo", trading: .active) })
+        try server.start()
+        return server
+    }
+
+    @Test func answersItsOwnUserInAFolderOfItsOwn() throws {
+        let folder = Folder(), path = "\(folder.path)/apus/engine.sock"
+        let server = try echo(at: path)
+        var request = ControlRequest(.halt)
+        request.reason = "because \"of\" Ünicode"
+        for _ in 0..<40 {
+            let reply = try ControlClient.ask(request, at: path, patience: .seconds(5)).reply
+            #expect(reply.ok && reply.trading == "reducing" && reply.error == request.reason)
+        }
+        var status = stat()
+        #expect(stat("\(folder.path)/apus", &status) == 0 && status.st_mode & 0o777 == 0o700)
+        #expect(stat(path, &status) == 0 && status.st_mode & 0o777 == 0o600)
+        server.stop()
+        #expect(stat(path, &status) != 0)
+        #expect(throws: LiveError.self) { try ControlClient.ask(request, at: path, patience: .seconds(1)) }
+    }
+
+    @Test func twoDoNotListenAtOnePlaceAndADeadSocketIsReplaced() throws {
+        let folder = Folder(), path = "\(folder.path)/apus/engine.sock"
+        let first = try echo(at: path)
+        let error = #expect(throws: LiveError.self) { try echo(at: path) }
+        #expect(error?.description.contains("already") == true)
+        first.stop()
+        close(try ControlSocket.listen(at: path))  // a process that died: the file stays, nobody listens
+        try echo(at: path).stop()
+    }
+
+    @Test func refusesForeignThings() throws {
+        let folder = Folder()
+        #expect(throws: LiveError.self) { try echo(at: "\(folder.path)/\(String(repeating: "x", count: 120)).sock") }
+        let file = "\(folder.path)/file.sock"
+        try Data("mine".utf8).write(to: URL(fileURLWithPath: file))
+        #expect(throws: LiveError.self) { try echo(at: file) }
+        #expect(try String(contentsOfFile: file, encoding: .utf8) == "mine")
+        chmod(folder.path, 0o777)
+        let error = #expect(throws: LiveError.self) { try echo(at: "\(folder.path)/engine.sock") }
+        #expect(error?.description.contains("nobody else can write") == true)
+    }
+
+    @Test func saysWhatIsNoRequestAndGoesOn() throws {
+        let folder = Folder(), path = "\(folder.path)/engine.sock"
+        let server = try echo(at: path)
+        defer { server.stop() }
+        let socket = try ControlSocket.connect(to: path)
+        defer { close(socket) }
+        ControlSocket.setPatience(.seconds(5), of: socket)
+        var kept: [UInt8] = []
+        for line in ["{\"request\":\"fly\"}", "not JSON", ""] {
+            #expect(ControlSocket.write(Data(line.utf8), to: socket))
+            let answer = try #require(ControlSocket.readLine(from: socket, kept: &kept))
+            let reply = try JSONDecoder().decode(ControlReply.self, from: answer)
+            #expect(!reply.ok && reply.error?.contains("halt, reduce, resume") == true)
+        }
+        #expect(ControlSocket.write(Data("{\"request\":\"status\"}".utf8), to: socket))
+        let answer = try #require(ControlSocket.readLine(from: socket, kept: &kept))
+        #expect(try JSONDecoder().decode(ControlReply.self, from: answer).ok)
+    }
+
+    @Test func standsInTheRuntimeFolderOrUnderTheUsersNumber() {
+        #expect(
+            ControlSocket.path(engine: "a", environment: ["XDG_RUNTIME_DIR": "/run/user/7"])
+                == "/run/user/7/apus/a.sock")
+        #expect(ControlSocket.path(engine: "a", environment: [:]) == "/tmp/apus-\(getuid())/a.sock")
+        #expect(ControlSocket.path(engine: "a", environment: ["XDG_RUNTIME_DIR": "here"]).hasPrefix("/tmp/"))
+    }
+}
+
+/// A venue on real sockets with one account.
+struct RigVenue {
+    let server: VenueServer<BinanceVenue>
+    let key = randomHex(64)
+    let secret = randomHex(64)
+    let port: Int
+
+    init() throws {
+        let account = BinanceAccountConfiguration(apiKey: key, secret: secret)
+        let venue = BinanceConfiguration(symbols: [try .btcusdt()], accounts: [account], seed: 1, speed: .brisk)
+        server = try blocking {
+            try await VenueServer.start(VenueServerConfiguration()) { try BinanceVenue(venue, now: $0) }
+        }
+        port = try #require(server.port)
+    }
+
+    /// Orders that the venue has ever taken from the account, and those that are open there.
+    func orders() throws -> (all: Int, open: Int) {
+        let key = key
+        let server = server
+        return try blocking {
+            try await server.withVenue { venue in
+                let account = venue.account(forKey: key)
+                return (account?.orderCount ?? -1, account?.open.count ?? -1)
+            }
+        }
+    }
+
+    func stop() throws {
+        let server = server
+        try blocking { try await server.stop() }
+    }
+}
+
+/// An engine that trades on a venue of its own over real sockets.
+final class TradingRig {
+    let venue: RigVenue
+    let engine: LiveEngine
+    let control: EngineControl
+
+    init(_ name: String, placement: String = "shared", settings: [String] = []) throws {
+        venue = try RigVenue()
+        let address = "http://127.0.0.1:\(venue.port)"
+        let store = try ConfigurationStore(
+            file: nil, environment: [:],
+            assignments: [
+                "engine.name=apus-test-\(name)-\(getpid())", "engine.placement=\(placement)", "mode=paper",
+                "venue.kind=binance-usdm", "venue.rest=\(address)", "venue.stream=\(address)", "venue.user=\(address)",
+                "venue.orders=\(address)",
+            ] + settings)
+        let plan = try RunPlan(store, strategies: Samples.all, allowLive: false)
+        var configuration = try plan.live(loopback: nil)
+        configuration.orders = .live(.binance(BinanceCredentials(key: venue.key, secret: venue.secret)))
+        engine = try LiveEngine(
+            configuration, try plan.metadata(configuration), strategy: plan.strategy, parameters: plan.parameters)
+        control = EngineControl(engine)
+        try engine.start()
+    }
+
+    func ordersAtTheVenue() throws -> (all: Int, open: Int) { try venue.orders() }
+
+    func waitForOrders(_ count: Int) throws {
+        let end = ContinuousClock.now + .seconds(20)
+        while try ordersAtTheVenue().all < count {
+            try #require(ContinuousClock.now < end, "the engine does not trade")
+            usleep(5000)
+        }
+    }
+
+    func stop() throws -> EngineSummary {
+        let summary = engine.stop()
+        try venue.stop()
+        return summary
+    }
+}
+
+@Suite(.serialized) struct StopMeansStopTests {
+    @Test(arguments: ["shared", "dedicated"], [true, false])
+    func afterAHaltNoNewOrderComes(_ placement: String, _ cancels: Bool) async throws {
+        try await onThread {
+            let rig = try TradingRig("halt-\(placement)-\(cancels)", placement: placement)
+            try rig.waitForOrders(8)
+            var request = ControlRequest(.halt)
+            request.cancel = cancels
+            request.reason = "a test"
+            let reply = rig.control.answer(request)
+            let atTheAnswer = try rig.ordersAtTheVenue()
+            #expect(reply.ok && reply.trading == "halted")
+            #expect(!cancels || (atTheAnswer.open == 0 && reply.openOrders == 0 && reply.unconfirmed?.isEmpty == true))
+            // The market goes on: the strategy sees hundreds of books and would quote on each.
+            let seen = apusEvents(rig.engine)
+            while apusEvents(rig.engine) < seen + 150 { usleep(5000) }
+            #expect(try rig.ordersAtTheVenue().all == atTheAnswer.all)
+            let transition = TradingTransition(from: .active, to: .halted, reason: "a test")
+            #expect(rig.control.takeTransitions() == [transition] && rig.control.takeTransitions().isEmpty)
+
+            #expect(rig.control.answer(ControlRequest(.resume)).trading == "active")
+            try rig.waitForOrders(atTheAnswer.all + 5)
+            rig.control.end(reason: "the test ends")
+            #expect(!rig.control.answer(ControlRequest(.resume)).ok && rig.control.trading == .halted)
+            let summary = try rig.stop()
+            #expect(summary.openOrders == 0 && rig.engine.unconfirmed.isEmpty)
+        }
+    }
+
+    @Test func aStopLeavesNoOrderBehindAndWordsForOtherStrategiesAreRefused() async throws {
+        try await onThread {
+            let rig = try TradingRig("stop")
+            try rig.waitForOrders(10)
+            var request = ControlRequest(.halt)
+            request.strategy = "nobody"
+            #expect(!rig.control.answer(request).ok && rig.control.trading == .active)
+            let summary = rig.engine.stop()
+            let after = try rig.ordersAtTheVenue()
+            #expect(summary.openOrders == 0 && after.open == 0)
+            #expect(rig.control.answer(ControlRequest(.status)).error?.contains("has ended") == true)
+            try rig.venue.stop()
+        }
+    }
+
+    private func apusEvents(_ engine: LiveEngine) -> UInt64 {
+        (try? EngineMonitor(attachingTo: engine.name).sample(levels: 1).counter("events_read")) ?? .max
+    }
+}
