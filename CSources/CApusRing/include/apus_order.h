@@ -138,7 +138,7 @@ typedef struct apus_report {
     uint8_t reserved;
     int64_t price;      // fill: its price; otherwise the order's
     int64_t quantity;   // fill: its quantity; otherwise the order's
-    int64_t cumulative; // filled so far
+    int64_t cumulative; // filled so far, without what was undone; 0: the venue does not say
     int64_t fee;        // in 10^-8 of the fee's asset; negative is a rebate
     int32_t code;
     uint32_t reserved2;

@@ -18,9 +18,6 @@ package struct OrderRecord {
     /// When the order is asked about next, and, while its state is unknown, how long to wait after that.
     package var queryTime: UInt64 = .max
     package var queryPause: UInt64 = 0
-    /// The newest trades of this order, in a ring.
-    package var trades: InlineArray<16, UInt64> = .init(repeating: 0)
-    package var tradeCount = 0
     package var openPlace: UInt32 = 0
     /// Wall clock of the placement, and of the order's own end (0: none), in milliseconds.
     package var wall: UInt64 = 0
@@ -32,15 +29,14 @@ package struct OrderRecord {
 
     package init(_ order: Order) { self.order = order }
 
-    /// Makes it the record of another order, in place. The trades stay: none of them counts.
+    /// Makes it the record of another order, in place.
     package mutating func renew(_ order: Order) {
         self.order = order
         (reported, assumed, assumedPrice, reserved) = (0, 0, 0, 0)
         (wantedPrice, wantedQuantity) = (0, 0)
         (venueID, decided, termsTime) = (0, 0, 0)
         (queryTime, queryPause) = (.max, 0)
-        (tradeCount, openPlace) = (0, 0)
-        (wall, expire) = (0, 0)
+        (openPlace, wall, expire) = (0, 0, 0)
         (wasNotFound, wasAccepted, isChangeInDoubt) = (false, false, false)
     }
 }

@@ -110,6 +110,20 @@ package struct PositionLedger: Equatable {
         earn(side == .buy ? gain : -gain, economics)
     }
 
+    /// Takes a fill back. What it cost and earned in all is gone exactly; how that is shared between the realised and the unrealised part
+    /// follows the average cost at the time of the undoing.
+    package mutating func undo(
+        _ side: Side, price: Int64, quantity undone: Int64, fee: Int128, _ economics: Economics
+    ) {
+        let (bought, sold) = (bought, sold)
+        apply(side.opposite, price: price, quantity: undone, fee: -fee, economics)
+        self.bought = side == .buy ? bought &- undone : bought
+        self.sold = side == .sell ? sold &- undone : sold
+    }
+
+    /// Pays for holding the position, such as funding; a negative amount is received.
+    package mutating func pay(_ amount: Int128) { fees = (Money(atoms: fees) + Money(atoms: amount)).atoms }
+
     /// The gain if all were closed at the middle of the touch.
     package func unrealised(_ touch: Touch, _ economics: Economics) -> Int128 {
         guard quantity != 0, touch.bidQuantity != 0 || touch.askQuantity != 0 else { return 0 }

@@ -26,6 +26,8 @@ public enum ReportKind: UInt8, Sendable, CaseIterable {
     case status
     /// The venue knows no such order.
     case notFound
+    /// The venue has taken a fill back; `Report.fill` says which. Position and fees are as if it had never been.
+    case fillUndone = 15
 }
 
 /// One fill of an order.

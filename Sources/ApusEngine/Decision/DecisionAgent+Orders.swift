@@ -151,11 +151,7 @@ extension DecisionAgent {
         let time = report.pointee.receive_ns
         advance(time)
         if let journal { journal.report(report, now: time, wall: wall(time)) }
-        if UInt32(report.pointee.kind) == APUS_REPORT_MISSED.rawValue {
-            life.pointee.missed()
-            self.state.pointee.nextQuery = 0
-            return
-        }
+        if isOfNoOrder(report) { return }
         let fillsBefore = life.pointee.fills
         let (result, record) = life.pointee.apply(report)
         shareOrders()
@@ -167,6 +163,19 @@ extension DecisionAgent {
         _ = beginDecision()
         box.report(
             Report(order: record.pointee.order, kind: kind, fill: fill, code: report.pointee.code, time: time), context)
+    }
+
+    /// Takes in what is told of no one order.
+    private func isOfNoOrder(_ report: UnsafePointer<apus_report>) -> Bool {
+        switch UInt32(report.pointee.kind) {
+        case APUS_REPORT_MISSED.rawValue, APUS_REPORT_STALLED.rawValue:
+            life.pointee.missed()
+            state.pointee.nextQuery = 0
+        case APUS_REPORT_SETTLED.rawValue, APUS_REPORT_FUNDING.rawValue, APUS_REPORT_BALANCE.rawValue:
+            _ = life.pointee.account(report, table)
+        default: return false
+        }
+        return true
     }
 
     // MARK: Lost answers

@@ -12,24 +12,32 @@ package enum LifeResult {
 /// Moves orders through their lives and keeps positions and reservations in step. The diagram stands in `OrderTable`.
 package struct OrderLife {
     let table: OrderTable
+    let trades: TradeTable
     let reconcilePause: UInt64
     let lateArrival: UInt64
     /// Reports of orders that the table does not know. The position is left alone: a doubled fill cannot be told from
     /// a new one.
-    package private(set) var strangers: UInt64 = 0
+    package internal(set) var strangers: UInt64 = 0
     /// Reports that brought nothing new.
-    package private(set) var duplicates: UInt64 = 0
+    package internal(set) var duplicates: UInt64 = 0
     /// Fills beyond an order's quantity. They are counted into the position, since the venue says that they happened.
-    package private(set) var overfills: UInt64 = 0
-    package private(set) var fills: UInt64 = 0
+    package internal(set) var overfills: UInt64 = 0
+    package internal(set) var fills: UInt64 = 0
     package private(set) var rejections: UInt64 = 0
     /// The newest refusal of an order: the venue's code, or the guard's reason.
     package private(set) var newestRejection: (code: Int32, isGuards: Bool) = (0, false)
+    /// Fills that the venue took back.
+    package internal(set) var undone: UInt64 = 0
+    /// The newest wallet balance that the venue told, in the settlement asset; nil: it told none.
+    package internal(set) var walletBalance: Money?
     /// Orders in the state `unknown`.
     package private(set) var unknownCount = 0
 
-    package init(_ table: OrderTable, reconcilePause: UInt64 = 0, lateArrival: UInt64 = 0) {
+    package init(
+        _ table: OrderTable, trades: TradeTable? = nil, reconcilePause: UInt64 = 0, lateArrival: UInt64 = 0
+    ) {
         self.table = table
+        self.trades = trades ?? TradeTable(capacity: 4 * table.capacity)
         self.reconcilePause = reconcilePause
         self.lateArrival = lateArrival
     }
@@ -76,7 +84,7 @@ package struct OrderLife {
     }
 
     /// Something was heard of an order: it need not be asked about for a while.
-    private func heard(_ record: UnsafeMutablePointer<OrderRecord>, _ now: UInt64) {
+    func heard(_ record: UnsafeMutablePointer<OrderRecord>, _ now: UInt64) {
         if record.pointee.order.state == .unknown { return }
         record.pointee.queryPause = 0
         record.pointee.queryTime = reconcilePause == 0 ? .max : now &+ reconcilePause
@@ -110,6 +118,7 @@ package struct OrderLife {
         case .sent: sent(report, record)
         case .accepted: accepted(report, record)
         case .fill: filled(report, record)
+        case .fillUndone: undo(report, record)
         case .canceled: ended(.canceled, report, record, kind)
         case .expired: ended(.expired, report, record, kind)
         case .rejected, .refused: refused(kind, report, record)
@@ -231,100 +240,6 @@ package struct OrderLife {
         return .news(kind: kind, fill: fill)
     }
 
-    // MARK: Fills
-
-    private mutating func filled(
-        _ report: UnsafePointer<apus_report>, _ record: UnsafeMutablePointer<OrderRecord>
-    ) -> LifeResult {
-        let quantity = report.pointee.quantity
-        guard quantity > 0, !isKnown(report.pointee.trade_id, record) else { return .nothing }
-        remember(report.pointee.trade_id, record)
-        reviveIfNotFound(record)
-        let isOther = report.pointee.flags & UInt8(APUS_REPORT_FEE_OTHER_ASSET.rawValue) != 0
-        let fee = isOther ? Money.zero : Money(hundredMillionths: report.pointee.fee)
-        // This fill is what lies between `start` and `cumulative`. What of it is known was told by a status or a later
-        // fill; what lies before it and is not known was lost on the way, and is assumed until it comes after all.
-        let known = record.pointee.order.filled.units
-        let cumulative = report.pointee.cumulative > 0 ? report.pointee.cumulative : known + quantity
-        let start = cumulative - quantity
-        record.pointee.reported = max(record.pointee.reported, cumulative)
-        let told = min(max(known - start, 0), quantity, record.pointee.assumed)
-        if told > 0 { correct(record, told, report.pointee.price, fee) }
-        let new = cumulative - known
-        guard new > 0 else { return .nothing }
-        if start > known {
-            record.pointee.assumedPrice =
-                record.pointee.assumed > 0 ? record.pointee.assumedPrice : report.pointee.price
-            record.pointee.assumed += start - known
-        }
-        let fill = Fill(
-            price: Price(units: report.pointee.price), quantity: Quantity(units: new), fee: told > 0 ? .zero : fee,
-            isMaker: report.pointee.flags & UInt8(APUS_REPORT_MAKER.rawValue) != 0, tradeID: report.pointee.trade_id)
-        take(fill, record)
-        // More than is known was ordered: a change that was not heard of. Its terms are asked for.
-        let stands = UInt32(report.pointee.status) == APUS_STATUS_PARTIALLY_FILLED.rawValue
-        if stands && record.pointee.order.isOpen && record.pointee.order.remaining <= .zero { ask(record) }
-        if UInt32(report.pointee.status) == APUS_STATUS_FILLED.rawValue {
-            // The whole of it, however large a change that was not heard of has made it.
-            if record.pointee.order.isOpen && record.pointee.order.remaining < .zero {
-                record.pointee.order.quantity = record.pointee.order.filled
-            }
-            close(.filled, record)
-        }
-        if !stands { closeIfFilled(record) }
-        return .news(kind: .fill, fill: fill)
-    }
-
-    /// A trade number is taken once; beyond the newest sixteen, the cumulative quantity says what is new.
-    private func isKnown(_ trade: UInt64, _ record: UnsafeMutablePointer<OrderRecord>) -> Bool {
-        guard trade != 0 else { return false }
-        for index in 0..<min(record.pointee.tradeCount, 16) where record.pointee.trades[index] == trade { return true }
-        return false
-    }
-
-    private func remember(_ trade: UInt64, _ record: UnsafeMutablePointer<OrderRecord>) {
-        guard trade != 0 else { return }
-        record.pointee.trades[record.pointee.tradeCount & 15] = trade
-        record.pointee.tradeCount += 1
-    }
-
-    private mutating func take(_ fill: Fill, _ record: UnsafeMutablePointer<OrderRecord>) {
-        fills += 1
-        let instrument = record.pointee.order.instrument.record
-        instrument.pointee.position.apply(
-            record.pointee.order.side, price: fill.price.units, quantity: fill.quantity.units, fee: fill.fee.atoms,
-            instrument.pointee.economics)
-        record.pointee.order.filled += fill.quantity
-        if record.pointee.order.remaining < .zero { overfills += 1 }
-        guard record.pointee.order.isOpen else {
-            reserve(record, max(record.pointee.reserved - fill.quantity.units, 0))
-            if record.pointee.order.remaining <= .zero { record.pointee.order.state = .filled }
-            return
-        }
-        reserve(record, max(record.pointee.reserved - fill.quantity.units, 0))
-        if record.pointee.order.state.rawValue < OrderState.partiallyFilled.rawValue {
-            enter(.partiallyFilled, record)
-        }
-    }
-
-    /// Ends an order of which nothing remains, unless a change may have made it larger.
-    private mutating func closeIfFilled(_ record: UnsafeMutablePointer<OrderRecord>) {
-        guard record.pointee.order.isOpen, record.pointee.order.remaining <= .zero else { return }
-        if record.pointee.order.state == .pendingModify || record.pointee.isChangeInDoubt { return }
-        close(.filled, record)
-    }
-
-    /// The fill report of what a status answer had told before: only its price and its fee are news.
-    private func correct(
-        _ record: UnsafeMutablePointer<OrderRecord>, _ quantity: Int64, _ price: Int64, _ fee: Money
-    ) {
-        let instrument = record.pointee.order.instrument.record
-        instrument.pointee.position.correct(
-            record.pointee.order.side, from: record.pointee.assumedPrice, to: price, quantity: quantity, fee: fee.atoms,
-            instrument.pointee.economics)
-        record.pointee.assumed -= quantity
-    }
-
     // MARK: Lost answers
 
     /// An answer was lost.
@@ -346,7 +261,7 @@ package struct OrderLife {
         return .news(kind: .unknown, fill: nil)
     }
 
-    private mutating func ask(_ record: UnsafeMutablePointer<OrderRecord>) {
+    mutating func ask(_ record: UnsafeMutablePointer<OrderRecord>) {
         enter(.unknown, record)
         record.pointee.queryTime = 0
         record.pointee.queryPause = 0
@@ -440,20 +355,20 @@ package struct OrderLife {
     // MARK: Common
 
     /// The venue has it: open, partly filled, or filled by what is known.
-    private mutating func stand(_ record: UnsafeMutablePointer<OrderRecord>) {
+    mutating func stand(_ record: UnsafeMutablePointer<OrderRecord>) {
         guard record.pointee.order.isOpen else { return }
         if record.pointee.order.remaining <= .zero { return close(.filled, record) }
         enter(record.pointee.order.filled > .zero ? .partiallyFilled : .live, record)
     }
 
-    private mutating func enter(_ state: OrderState, _ record: UnsafeMutablePointer<OrderRecord>) {
+    mutating func enter(_ state: OrderState, _ record: UnsafeMutablePointer<OrderRecord>) {
         if record.pointee.order.state == .unknown { unknownCount -= 1 }
         if state == .unknown { unknownCount += 1 }
         record.pointee.order.state = state
     }
 
     /// Ends an order. What the venue has filled and not yet reported stays reserved.
-    private mutating func close(_ state: OrderState, _ record: UnsafeMutablePointer<OrderRecord>) {
+    mutating func close(_ state: OrderState, _ record: UnsafeMutablePointer<OrderRecord>) {
         guard record.pointee.order.isOpen else { return }
         enter(state, record)
         reserve(record, max(record.pointee.reported - record.pointee.order.filled.units, 0))
@@ -461,7 +376,7 @@ package struct OrderLife {
     }
 
     /// An order that was not found, and of which the venue speaks after all.
-    private mutating func reviveIfNotFound(_ record: UnsafeMutablePointer<OrderRecord>) {
+    mutating func reviveIfNotFound(_ record: UnsafeMutablePointer<OrderRecord>) {
         guard record.pointee.wasNotFound, !record.pointee.order.isOpen else { return }
         record.pointee.wasNotFound = false
         record.pointee.order.state = .sent
@@ -470,7 +385,7 @@ package struct OrderLife {
     }
 
     /// Sets what the risk gate counts as still to come from this order.
-    private func reserve(_ record: UnsafeMutablePointer<OrderRecord>, _ quantity: Int64) {
+    func reserve(_ record: UnsafeMutablePointer<OrderRecord>, _ quantity: Int64) {
         let change = quantity - record.pointee.reserved
         record.pointee.reserved = quantity
         let instrument = record.pointee.order.instrument.record

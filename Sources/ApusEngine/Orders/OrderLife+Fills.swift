@@ -1,0 +1,173 @@
+internal import Apus
+internal import CApusRing
+
+extension OrderLife {
+    mutating func filled(
+        _ report: UnsafePointer<apus_report>, _ record: UnsafeMutablePointer<OrderRecord>
+    ) -> LifeResult {
+        let quantity = report.pointee.quantity
+        let trade = report.pointee.trade_id, id = record.pointee.order.id.value
+        guard quantity > 0, case .new = trades.knowledge(of: trade, order: id) else { return .nothing }
+        trades.note(trade, order: id)
+        reviveIfNotFound(record)
+        let isOther = report.pointee.flags & UInt8(APUS_REPORT_FEE_OTHER_ASSET.rawValue) != 0
+        let fee = isOther ? Money.zero : Money(hundredMillionths: report.pointee.fee)
+        // This fill is what lies between `start` and `cumulative`. What of it is known was told by a status or a later
+        // fill; what lies before it and is not known was lost on the way, and is assumed until it comes after all.
+        let known = record.pointee.order.filled.units
+        let cumulative = report.pointee.cumulative > 0 ? report.pointee.cumulative : known + quantity
+        let start = cumulative - quantity
+        record.pointee.reported = max(record.pointee.reported, cumulative)
+        let told = min(max(known - start, 0), quantity, record.pointee.assumed)
+        if told > 0 { correct(record, told, report.pointee.price, fee) }
+        let new = cumulative - known
+        guard new > 0 else { return .nothing }
+        if start > known {
+            record.pointee.assumedPrice =
+                record.pointee.assumed > 0 ? record.pointee.assumedPrice : report.pointee.price
+            record.pointee.assumed += start - known
+        }
+        let fill = Fill(
+            price: Price(units: report.pointee.price), quantity: Quantity(units: new), fee: told > 0 ? .zero : fee,
+            isMaker: report.pointee.flags & UInt8(APUS_REPORT_MAKER.rawValue) != 0, tradeID: report.pointee.trade_id)
+        take(fill, record)
+        // More than is known was ordered: a change that was not heard of. Its terms are asked for.
+        let stands = UInt32(report.pointee.status) == APUS_STATUS_PARTIALLY_FILLED.rawValue
+        if stands && record.pointee.order.isOpen && record.pointee.order.remaining <= .zero { ask(record) }
+        if UInt32(report.pointee.status) == APUS_STATUS_FILLED.rawValue {
+            // The whole of it, however large a change that was not heard of has made it.
+            if record.pointee.order.isOpen && record.pointee.order.remaining < .zero {
+                record.pointee.order.quantity = record.pointee.order.filled
+            }
+            close(.filled, record)
+        }
+        if !stands { closeIfFilled(record) }
+        return .news(kind: .fill, fill: fill)
+    }
+
+    mutating func take(_ fill: Fill, _ record: UnsafeMutablePointer<OrderRecord>) {
+        fills += 1
+        let instrument = record.pointee.order.instrument.record
+        instrument.pointee.position.apply(
+            record.pointee.order.side, price: fill.price.units, quantity: fill.quantity.units, fee: fill.fee.atoms,
+            instrument.pointee.economics)
+        record.pointee.order.filled += fill.quantity
+        if record.pointee.order.remaining < .zero { overfills += 1 }
+        guard record.pointee.order.isOpen else {
+            reserve(record, max(record.pointee.reserved - fill.quantity.units, 0))
+            if record.pointee.order.remaining <= .zero { record.pointee.order.state = .filled }
+            return
+        }
+        reserve(record, max(record.pointee.reserved - fill.quantity.units, 0))
+        if record.pointee.order.state.rawValue < OrderState.partiallyFilled.rawValue {
+            enter(.partiallyFilled, record)
+        }
+    }
+
+    /// Ends an order of which nothing remains, unless a change may have made it larger.
+    mutating func closeIfFilled(_ record: UnsafeMutablePointer<OrderRecord>) {
+        guard record.pointee.order.isOpen, record.pointee.order.remaining <= .zero else { return }
+        if record.pointee.order.state == .pendingModify || record.pointee.isChangeInDoubt { return }
+        close(.filled, record)
+    }
+
+    /// The fill report of what a status answer had told before: only its price and its fee are news.
+    private func correct(
+        _ record: UnsafeMutablePointer<OrderRecord>, _ quantity: Int64, _ price: Int64, _ fee: Money
+    ) {
+        let instrument = record.pointee.order.instrument.record
+        instrument.pointee.position.correct(
+            record.pointee.order.side, from: record.pointee.assumedPrice, to: price, quantity: quantity, fee: fee.atoms,
+            instrument.pointee.economics)
+        record.pointee.assumed -= quantity
+    }
+
+    // MARK: Taken back
+
+    /// The venue has taken a fill back: position, fees and what is filled are as if it had never been. The trade never counts again,
+    /// also when its fill is told (again) after this.
+    mutating func undo(
+        _ report: UnsafePointer<apus_report>, _ record: UnsafeMutablePointer<OrderRecord>
+    ) -> LifeResult {
+        let trade = report.pointee.trade_id, id = record.pointee.order.id.value
+        let quantity = report.pointee.quantity
+        let knowledge = trades.knowledge(of: trade, order: id)
+        guard quantity > 0, knowledge != .undone else { return .nothing }
+        trades.note(trade, order: id, isUndone: true)
+        // A fill that was only learned from a status answer stands at the assumed price; one that was never heard of changed nothing.
+        let isAssumed = knowledge == .new
+        let back = isAssumed ? min(quantity, record.pointee.assumed) : min(quantity, record.pointee.order.filled.units)
+        guard back > 0 else { return .nothing }
+        let isOther = report.pointee.flags & UInt8(APUS_REPORT_FEE_OTHER_ASSET.rawValue) != 0
+        let fee = isAssumed || isOther ? Money.zero : Money(hundredMillionths: report.pointee.fee)
+        let price = isAssumed ? record.pointee.assumedPrice : report.pointee.price
+        if isAssumed { record.pointee.assumed -= back }
+        undone += 1
+        let instrument = record.pointee.order.instrument.record
+        instrument.pointee.position.undo(
+            record.pointee.order.side, price: price, quantity: back, fee: fee.atoms, instrument.pointee.economics)
+        record.pointee.order.filled -= Quantity(units: back)
+        record.pointee.reported = max(record.pointee.reported - back, record.pointee.order.filled.units)
+        settle(report, record)
+        return .news(
+            kind: .fillUndone,
+            fill: Fill(
+                price: Price(units: price), quantity: Quantity(units: back), fee: fee,
+                isMaker: report.pointee.flags & UInt8(APUS_REPORT_MAKER.rawValue) != 0, tradeID: trade))
+    }
+
+    /// Where an order stands after a fill of it was taken back: open again only when the venue says so.
+    private mutating func settle(_ report: UnsafePointer<apus_report>, _ record: UnsafeMutablePointer<OrderRecord>) {
+        let status = UInt32(report.pointee.status)
+        let stands = status == APUS_STATUS_NEW.rawValue || status == APUS_STATUS_PARTIALLY_FILLED.rawValue
+        if record.pointee.order.isOpen {
+            reserve(record, max(record.pointee.order.remaining.units, 0))
+            if record.pointee.order.state == .partiallyFilled && record.pointee.order.filled == .zero {
+                enter(.live, record)
+            }
+        } else if stands {
+            record.pointee.order.state = .sent
+            reserve(record, max(record.pointee.order.remaining.units, 0))
+            table.reopen(record)
+            stand(record)
+        } else if record.pointee.order.state == .filled {
+            record.pointee.order.state = .canceled
+        }
+    }
+
+    // MARK: Of the account
+
+    /// Takes in what the venue tells of no order. Returns whether it changed anything.
+    mutating func account(_ report: UnsafePointer<apus_report>, _ instruments: InstrumentTable) -> Bool {
+        let isOther = report.pointee.flags & UInt8(APUS_REPORT_FEE_OTHER_ASSET.rawValue) != 0
+        let amount = isOther ? Money.zero : Money(hundredMillionths: report.pointee.fee)
+        if UInt32(report.pointee.kind) == APUS_REPORT_BALANCE.rawValue {
+            walletBalance = amount
+            return true
+        }
+        guard Int(report.pointee.instrument) < instruments.count else {
+            strangers += 1
+            return false
+        }
+        guard case .new = trades.knowledge(of: report.pointee.trade_id, order: Self.account(report)) else {
+            duplicates += 1
+            return false
+        }
+        trades.note(report.pointee.trade_id, order: Self.account(report))
+        let record = instruments.records + Int(report.pointee.instrument)
+        if UInt32(report.pointee.kind) == APUS_REPORT_FUNDING.rawValue {
+            record.pointee.position.pay(amount.atoms)
+            return true
+        }
+        guard report.pointee.quantity > 0 else { return false }
+        record.pointee.position.apply(
+            report.pointee.side == Side.buy.rawValue ? .buy : .sell, price: report.pointee.price,
+            quantity: report.pointee.quantity, fee: amount.atoms, record.pointee.economics)
+        return true
+    }
+
+    /// Stands for an order where there is none: closing trades and payments are numbered apart, and by each instrument.
+    private static func account(_ report: UnsafePointer<apus_report>) -> UInt64 {
+        UInt64(report.pointee.kind) << 16 | UInt64(report.pointee.instrument)
+    }
+}
