@@ -121,6 +121,12 @@ package struct PositionLedger: Equatable {
         self.sold = side == .sell ? sold &- undone : sold
     }
 
+    /// Holds so much from now on, entered at that price; 0: nobody knows at which, and it cost nothing.
+    package mutating func hold(_ quantity: Int64, at price: Int64, _ economics: Economics) {
+        self.quantity = quantity
+        cost = price > 0 ? economics.value(price, quantity) : 0
+    }
+
     /// Pays for holding the position, such as funding; a negative amount is received.
     package mutating func pay(_ amount: Int128) { fees = (Money(atoms: fees) + Money(atoms: amount)).atoms }
 

@@ -150,7 +150,10 @@ extension DecisionAgent {
     private func take(_ report: UnsafeMutablePointer<apus_report>) {
         let time = report.pointee.receive_ns
         advance(time)
-        if let journal { journal.report(report, now: time, wall: wall(time)) }
+        if let journal {
+            life.pointee.complete(report)
+            journal.report(report, now: time, wall: wall(time))
+        }
         if isOfNoOrder(report) { return }
         let fillsBefore = life.pointee.fills
         let (result, record) = life.pointee.apply(report)

@@ -82,6 +82,16 @@ extension OrderLife {
         record.pointee.assumed -= quantity
     }
 
+    /// A status of a market order tells no price, and what it tells of fills is taken in at the book's: that is written into the report
+    /// before it is journaled, since a later replay has no book.
+    func complete(_ report: UnsafeMutablePointer<apus_report>) {
+        guard report.pointee.cumulative > 0, report.pointee.price == 0, report.pointee.kind != ReportKind.fill.rawValue,
+            let record = table.find(OrderID(report.pointee.client_id)), record.pointee.order.type == .market
+        else { return }
+        let touch = record.pointee.order.instrument.record.pointee.touch
+        report.pointee.price = record.pointee.order.side == .buy ? touch.askPrice : touch.bidPrice
+    }
+
     // MARK: Taken back
 
     /// The venue has taken a fill back: position, fees and what is filled are as if it had never been. The trade never counts again,

@@ -31,7 +31,7 @@ package struct OrderLife {
     /// The newest wallet balance that the venue told, in the settlement asset; nil: it told none.
     package internal(set) var walletBalance: Money?
     /// Orders in the state `unknown`.
-    package private(set) var unknownCount = 0
+    package internal(set) var unknownCount = 0
 
     package init(
         _ table: OrderTable, trades: TradeTable? = nil, reconcilePause: UInt64 = 0, lateArrival: UInt64 = 0

@@ -67,6 +67,14 @@ package final class TradeTable {
         slots[slot] = UInt32(place + 1)
     }
 
+    /// Notes all that this one knows in another, oldest first.
+    package func copy(to other: TradeTable) {
+        for number in max(used.pointee - capacity, 0)..<used.pointee {
+            let entry = entries[number & (capacity - 1)]
+            other.note(entry.trade, order: entry.order, isUndone: entry.isUndone)
+        }
+    }
+
     // Multiplied by 2^64 / φ, numbers that count up lie evenly apart; the order is turned so that it does not meet the trade's bits.
     private func home(_ order: UInt64, _ trade: UInt64) -> Int {
         let mixed = (trade ^ (order << 32 | order >> 32)) &* 0x9E37_79B9_7F4A_7C15

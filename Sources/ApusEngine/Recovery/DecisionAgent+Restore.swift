@@ -1,0 +1,85 @@
+internal import Apus
+internal import CApusRing
+
+extension DecisionAgent {
+    /// Goes on from what recovery has found: positions, open orders, trades that count no more, a halt. Before `start`, with the
+    /// journal of the new run opened after it by `openJournal` and `write`.
+    /// - Throws: `JournalError` when the journal knows more open orders than this engine has room for.
+    package func restore(_ state: JournalState, wall now: UInt64, monotonic: UInt64) throws(JournalError) {
+        guard state.orders.openCount <= orders.capacity else {
+            throw JournalError("\(state.orders.openCount) orders are open, more than the engine's \(orders.capacity)")
+        }
+        for index in 0..<table.count {
+            guard let known = state.instrument(table[index].symbol) else { continue }
+            table.records[index].position = known.record.pointee.position
+        }
+        for record in state.openOrders {
+            guard let instrument = own(record.order.instrument) else { continue }
+            // Times of the last run's clock mean nothing in this one.
+            let age = now > record.wall * 1_000_000 ? now - record.wall * 1_000_000 : 0
+            life.pointee.restore(record, instrument, decided: monotonic > age ? monotonic - age : 0)
+        }
+        state.trades.copy(to: life.pointee.trades)
+        life.pointee.walletBalance = state.life.walletBalance
+        if state.trading != APUS_TRADING_ACTIVE {
+            apus_flag_set(sink.queues.pointee.trading, UInt64(state.trading.rawValue))
+        }
+        self.state.pointee.nextQuery = 0
+        shareOrders()
+    }
+
+    /// Writes into the new run's journal what recovery took over, so that the next recovery starts from it. After `openJournal`.
+    package func write(_ corrections: [Correction], _ now: UInt64) {
+        guard let journal else { return }
+        for correction in corrections {
+            switch correction {
+            case .adopted(var order, let symbol):
+                guard let instrument = instrument(symbol) else { continue }
+                order.instrument = UInt16(instrument.index)
+                journal.append(APUS_JOURNAL_ADOPTED, &order, now, wall(now))
+            case .report(var report, let symbol):
+                guard let instrument = instrument(symbol) else { continue }
+                report.instrument = UInt16(instrument.index)
+                journal.append(APUS_JOURNAL_REPORT, &report, now, wall(now))
+            case .position(let quantity, let price, let symbol):
+                guard let instrument = instrument(symbol) else { continue }
+                var change = apus_journal_state()
+                change.subject = UInt8(APUS_SUBJECT_POSITION.rawValue)
+                change.number = UInt16(instrument.index)
+                change.values = (quantity, price, 0, 0)
+                note(change, now)
+            }
+        }
+    }
+
+    private func instrument(_ symbol: String) -> Instrument? {
+        for index in 0..<table.count where table.records[index].symbol == symbol { return table[index] }
+        return nil
+    }
+
+    private func own(_ instrument: Instrument) -> Instrument? { self.instrument(instrument.symbol) }
+}
+
+extension OrderLife {
+    /// An order of an earlier run that may still be open: the venue is asked about it at once.
+    mutating func restore(_ known: OrderRecord, _ instrument: Instrument, decided: UInt64) {
+        var order = known.order
+        order.instrument = instrument
+        order.state = .unknown
+        let record = table.insert(order)
+        record.pointee.reported = known.reported
+        record.pointee.assumed = known.assumed
+        record.pointee.assumedPrice = known.assumedPrice
+        record.pointee.venueID = known.venueID
+        record.pointee.wantedPrice = known.wantedPrice
+        record.pointee.wantedQuantity = known.wantedQuantity
+        record.pointee.wall = known.wall
+        record.pointee.expire = known.expire
+        record.pointee.wasAccepted = known.wasAccepted
+        record.pointee.isChangeInDoubt = known.isChangeInDoubt
+        record.pointee.decided = decided
+        record.pointee.queryTime = 0
+        unknownCount += 1
+        reserve(record, known.reserved)
+    }
+}
