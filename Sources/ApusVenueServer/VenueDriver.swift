@@ -65,7 +65,8 @@ final class VenueDriver<Core: VenueCore>: @unchecked Sendable {
     func connected(_ channel: any Channel) -> ConnectionID? {
         loop.assertInEventLoop()
         guard !isStopped else { return nil }
-        let id = venue.connect(now: clock.now)
+        let tls = try? channel.pipeline.syncOperations.context(handlerType: NIOSSLServerHandler.self)
+        let id = venue.connect(now: clock.now, isSecure: tls != nil)
         peers[id] = VenuePeer(id: id, channel: channel)
         carryOut()
         return id

@@ -29,7 +29,10 @@ struct VenueCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Instruments with commas between; binance-usdm: BTCUSDT (the default), ETHUSDT, SOLUSDT.",
+            """
+            Instruments with commas between; binance-usdm: BTCUSDT (the default), ETHUSDT, SOLUSDT; \
+            deriv: R_10, R_50, R_100, 1HZ10V, 1HZ100V (the default: all).
+            """,
             valueName: "names"))
     var symbols: String?
 
@@ -58,7 +61,10 @@ struct VenueCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "An account; may be repeated. Default: one with new keys. binance-usdm: key:secret.", valueName: "account"))
+            """
+            An account; may be repeated. Default: one with new keys. binance-usdm: key:secret; deriv: id:token, with an \
+            id that begins with VR for a demo account.
+            """, valueName: "account"))
     var account: [String] = []
 
     @Flag(help: "Enforce the real venue's rate limits.")

@@ -22,6 +22,10 @@ struct LoopbackVenue {
             let key = randomHex(64), secret = randomHex(64)
             launch.accounts = ["\(key):\(secret)"]
             credentials = .binance(BinanceCredentials(key: key, secret: secret))
+        case .deriv:
+            throw CommandFailure(
+                ExitStatus.usage,
+                "apus run does not start this venue itself; start apus venue --kind deriv beside it (venue.protocol)")
         }
         let venue = try launch.start(kind)
         guard let port = venue.port else {

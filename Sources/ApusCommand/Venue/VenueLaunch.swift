@@ -5,6 +5,7 @@ import ArgumentParser
 /// The protocols that a venue in this process can speak.
 enum VenueProtocol: String, CaseIterable, ExpressibleByArgument {
     case binanceUSDM = "binance-usdm"
+    case deriv
 
     static var names: [String] { allCases.map(\.rawValue) }
 }
@@ -25,6 +26,7 @@ struct VenueLaunch {
     func start(_ kind: VenueProtocol) throws -> LaunchedVenue {
         switch kind {
         case .binanceUSDM: try startBinance()
+        case .deriv: try startDeriv()
         }
     }
 }

@@ -6,6 +6,8 @@
 package protocol VenueCore: AnyObject, SendableMetatype {
     /// A client has connected.
     func connect(now: VenueTime) -> ConnectionID
+    /// A client has connected, over TLS or not; what most venues do not tell apart.
+    func connect(now: VenueTime, isSecure: Bool) -> ConnectionID
     /// Bytes have come from a client.
     func receive(_ id: ConnectionID, _ bytes: [UInt8], now: VenueTime)
     /// A client is gone; nothing is sent to it any more.
@@ -34,6 +36,10 @@ package protocol VenueCore: AnyObject, SendableMetatype {
     func role(of id: ConnectionID) -> ConnectionRole?
     /// Open connections, oldest first.
     var openConnections: [ConnectionID] { get }
+}
+
+extension VenueCore {
+    package func connect(now: VenueTime, isSecure: Bool) -> ConnectionID { connect(now: now) }
 }
 
 /// Counters since the start.
