@@ -64,7 +64,10 @@ import Testing
             (harness.post(demoAccount, app: "7"), 401, "Unauthorized"),
             (harness.post("nobody"), 400, "ValidationError"), (harness.post("CR12345"), 400, "ValidationError"),
             (harness.post(otherAccount), 400, "ValidationError"),
-            (harness.connect().request("GET", "/trading/v1/options/accounts/\(demoAccount)/otp"), 405, "MethodNotAllowed"),
+            (
+                harness.connect().request("GET", "/trading/v1/options/accounts/\(demoAccount)/otp"), 405,
+                "MethodNotAllowed"
+            ),
             (harness.connect().request("GET", "/trading/v2"), 404, "NotFound"),
             (harness.connect().request("GET", "/trading/v1/options/accountsX"), 404, "NotFound"),
         ] {
@@ -77,7 +80,8 @@ import Testing
     @Test func theAccountsOfATokenAreListed() throws {
         let harness = try DerivHarness()
         let answer = harness.connect().request(
-            "GET", "/trading/v1/options/accounts", headers: "Authorization: Bearer \(derivToken)\r\nDeriv-App-ID: 1089\r\n")
+            "GET", "/trading/v1/options/accounts",
+            headers: "Authorization: Bearer \(derivToken)\r\nDeriv-App-ID: 1089\r\n")
         guard case .array(let rows)? = answer.body["data"] else { return #expect(Bool(false), "no list") }
         #expect(rows.map { text($0, "account_id") } == [demoAccount, realAccount])
         #expect(rows.map { text($0, "account_type") } == ["demo", "real"])

@@ -104,7 +104,8 @@ import Testing
         // A chance of one half and a margin of 1.25 %: 10 / 0.5125 and 100 * 0.5125.
         #expect(client.propose().cents("proposal", "payout") == 1951)
         let payout = client.ask(
-            "{\"proposal\":1,\"amount\":100,\"basis\":\"payout\",\"contract_type\":\"PUT\",\"currency\":\"USD\",\"duration\":5,\"duration_unit\":\"t\",\"symbol\":\"R_10\"}")
+            "{\"proposal\":1,\"amount\":100,\"basis\":\"payout\",\"contract_type\":\"PUT\",\"currency\":\"USD\",\"duration\":5,\"duration_unit\":\"t\",\"symbol\":\"R_10\"}"
+        )
         #expect(payout.cents("proposal", "ask_price") == 5125)
         let match = client.propose("\"duration\":5,\"duration_unit\":\"t\",\"barrier\":\"3\"", kind: "DIGITMATCH")
         #expect(match.cents("proposal", "payout") == 8888)
@@ -140,11 +141,14 @@ import Testing
         var refused = 0
         for _ in 0..<40 {
             let proposal = client.ask(
-                "{\"proposal\":1,\"amount\":100,\"basis\":\"payout\",\"contract_type\":\"CALL\",\"currency\":\"USD\",\"duration\":300,\"symbol\":\"R_100\",\"barrier\":\"\(decimalText(spot, decimals: 2))\"}")
+                "{\"proposal\":1,\"amount\":100,\"basis\":\"payout\",\"contract_type\":\"CALL\",\"currency\":\"USD\",\"duration\":300,\"symbol\":\"R_100\",\"barrier\":\"\(decimalText(spot, decimals: 2))\"}"
+            )
             let ask = proposal.cents("proposal", "ask_price")!
             harness.advance(by: 2 * second)
             let answer = client.ask("{\"buy\":\"\(text(proposal, "proposal", "id")!)\",\"price\":\(moneyText(ask))}")
-            if text(answer, "error", "code") == "PriceMoved" { refused += 1 } else {
+            if text(answer, "error", "code") == "PriceMoved" {
+                refused += 1
+            } else {
                 #expect(answer.cents("buy", "buy_price")! <= ask)
             }
         }
@@ -173,13 +177,15 @@ import Testing
     @Test func aPurchaseNeedsNoProposalWhenItNamesItsShape() throws {
         let harness = try DerivHarness()
         let client = harness.v3()
-        let shape = "\"amount\":10,\"basis\":\"stake\",\"contract_type\":\"CALL\",\"currency\":\"USD\",\"duration\":60,\"symbol\":\"R_100\""
+        let shape =
+            "\"amount\":10,\"basis\":\"stake\",\"contract_type\":\"CALL\",\"currency\":\"USD\",\"duration\":60,\"symbol\":\"R_100\""
         let bought = client.ask("{\"buy\":\"1\",\"price\":10,\"parameters\":{\(shape)},\"subscribe\":1}")
         #expect(bought.cents("buy", "payout") == 1951 && bought["subscription"] != nil)
         harness.advance(by: 2 * second)
         #expect(!client.take("proposal_open_contract").isEmpty)
         #expect(client.code("{\"buy\":\"1\",\"price\":10}") == "InputValidationFailed")
-        #expect(client.code("{\"buy\":\"1\",\"price\":10,\"parameters\":{\(shape),\"x\":1}}") == "InputValidationFailed")
+        #expect(
+            client.code("{\"buy\":\"1\",\"price\":10,\"parameters\":{\(shape),\"x\":1}}") == "InputValidationFailed")
     }
 
     @Test func moneyThatIsNotThereBuysNothing() throws {
@@ -191,13 +197,17 @@ import Testing
     }
 
     @Test(arguments: [
-        ("CALL", "\"duration\":14", "OfferingsValidationError"), ("CALL", "\"duration\":11,\"duration_unit\":\"t\"", "OfferingsValidationError"),
-        ("CALL", "\"duration\":1,\"duration_unit\":\"d\"", "OfferingsValidationError"), ("CALL", "\"duration_unit\":\"t\"", "ContractCreationFailure"),
-        ("MULTUP", "\"duration\":60", "OfferingsValidationError"), ("DIGITEVEN", "\"duration\":60", "OfferingsValidationError"),
+        ("CALL", "\"duration\":14", "OfferingsValidationError"),
+        ("CALL", "\"duration\":11,\"duration_unit\":\"t\"", "OfferingsValidationError"),
+        ("CALL", "\"duration\":1,\"duration_unit\":\"d\"", "OfferingsValidationError"),
+        ("CALL", "\"duration_unit\":\"t\"", "ContractCreationFailure"),
+        ("MULTUP", "\"duration\":60", "OfferingsValidationError"),
+        ("DIGITEVEN", "\"duration\":60", "OfferingsValidationError"),
         ("DIGITMATCH", "\"duration\":5,\"duration_unit\":\"t\"", "ContractCreationFailure"),
         ("DIGITOVER", "\"duration\":5,\"duration_unit\":\"t\",\"barrier\":\"9\"", "ContractCreationFailure"),
         ("CALLE", "\"duration\":60,\"barrier\":\"+1\"", "ContractCreationFailure"),
-        ("CALL", "\"duration\":60,\"barrier\":\"+0.001\"", "InputValidationFailed"), ("CALL", "\"duration\":60,\"barrier\":\"1\"", "ContractBuyValidationError"),
+        ("CALL", "\"duration\":60,\"barrier\":\"+0.001\"", "InputValidationFailed"),
+        ("CALL", "\"duration\":60,\"barrier\":\"1\"", "ContractBuyValidationError"),
         ("PUT", "\"duration\":60,\"barrier\":\"1\"", "ContractBuyValidationError"),
     ])
     func whatIsNotOfferedIsRefused(_ kind: String, _ fields: String, _ code: String) throws {
@@ -234,7 +244,8 @@ import Testing
         harness.advance(by: 5 * second)
         let other = harness.v3(token: otherToken)
         #expect(other.code("{\"sell\":\(id),\"price\":0}") == "InvalidSellContractProposal")
-        #expect(other.ask("{\"proposal_open_contract\":1,\"contract_id\":\(id)}")["proposal_open_contract"] == .object([]))
+        #expect(
+            other.ask("{\"proposal_open_contract\":1,\"contract_id\":\(id)}")["proposal_open_contract"] == .object([]))
         #expect(harness.venue.openContracts(account: demoAccount).count == 1)
     }
 
@@ -254,7 +265,8 @@ import Testing
         guard case .array(let ended)? = table?["transactions"] else { return #expect(Bool(false), "no table") }
         #expect(ended.count == 1 && text(ended[0], "contract_id") == text(open[0], "contract_id"))
         #expect(text(ended[0], "shortcode") == text(open[0], "shortcode"))
-        guard case .array(let moved)? = client.ask("{\"statement\":1,\"limit\":10}")["statement"]?["transactions"] else {
+        guard case .array(let moved)? = client.ask("{\"statement\":1,\"limit\":10}")["statement"]?["transactions"]
+        else {
             return #expect(Bool(false), "no statement")
         }
         #expect(moved.map { text($0, "action_type") } == ["sell", "buy"] && moved[1].cents("amount") == -1000)
@@ -283,8 +295,8 @@ import Testing
     func withRandomTradingTheMoneyAlwaysAddsUp(_ seed: UInt64) throws {
         let harness = try DerivHarness(derivConfiguration(seed: seed, balance: 200_000))
         var random = DeterministicRandom(seed: seed, stream: 5)
-        let clients = [harness.v3(), harness.v3(token: otherToken)]
-        let listener = harness.v3()
+        let clients = [harness.trading(), harness.trading(otherAccount, token: otherToken)]
+        let listener = harness.trading()
         _ = listener.ask("{\"transaction\":1,\"subscribe\":1}")
         let kinds = ["CALL", "PUT", "CALLE", "DIGITEVEN", "DIGITODD"]
         for _ in 0..<300 {
@@ -295,7 +307,8 @@ import Testing
                 let kind = kinds[random.below(kinds.count)]
                 let isCounted = kind.hasPrefix("DIGIT") || random.below(2) == 0
                 let length = isCounted ? 1 + random.below(10) : 15 + random.below(60)
-                _ = client.buy("\"duration\":\(length),\"duration_unit\":\"\(isCounted ? "t" : "s")\"", kind: kind)
+                let fields = "\"duration\":\(length),\"duration_unit\":\"\(isCounted ? "t" : "s")\""
+                _ = client.buy(fields, kind: kind, key: "underlying_symbol")
             case 2:
                 let open = harness.venue.openContracts(account: account)
                 guard !open.isEmpty else { continue }

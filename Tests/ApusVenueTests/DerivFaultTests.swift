@@ -146,13 +146,16 @@ import Testing
 
     private static let extremes = [
         "0", "-1", "9223372036854775807", "-9223372036854775808", "9223372036854775808", "1e308", "0.000001", "-0",
-        "99999999999999999999999999999999", "\"\"", "\" \"", "\"NaN\"", "null", "true", "[]", "{}", "\"\\u0000\"", "[[[]]]",
+        "99999999999999999999999999999999", "\"\"", "\" \"", "\"NaN\"", "null", "true", "[]", "{}", "\"\\u0000\"",
+        "[[[]]]",
         "\"+9223372036854775807\"", "\"99999999999999999999\"",
     ]
 
     @Test(arguments: [
-        "amount", "basis", "barrier", "contract_type", "currency", "duration", "duration_unit", "symbol", "subscribe", "price",
-        "buy", "sell", "contract_id", "ticks", "ticks_history", "count", "start", "end", "granularity", "style", "limit", "offset",
+        "amount", "basis", "barrier", "contract_type", "currency", "duration", "duration_unit", "symbol", "subscribe",
+        "price",
+        "buy", "sell", "contract_id", "ticks", "ticks_history", "count", "start", "end", "granularity", "style",
+        "limit", "offset",
         "date_from", "date_expiry", "forget", "forget_all", "authorize", "passthrough", "req_id", "parameters",
     ])
     func extremesInAnyFieldAreAnswered(_ field: String) throws {

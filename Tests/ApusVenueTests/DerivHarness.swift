@@ -2,8 +2,8 @@ import Testing
 
 @testable import ApusVenue
 
-/// A multiple of a minute, so that budgets of a minute begin with the test.
-let derivStart: VenueTime = 1_723_161_240 * second
+/// A full hour, so that budgets begin with the test.
+let derivStart: VenueTime = 1_723_161_600 * second
 let demoAccount = "VRTC90000001"
 let realAccount = "CR90000001"
 let otherAccount = "VRTC90000002"
@@ -63,7 +63,8 @@ final class DerivHarness {
     func post(_ account: String, token: String = derivToken, app: String? = "1089") -> Answer {
         let header = app.map { "Deriv-App-ID: \($0)\r\n" } ?? ""
         return connect().request(
-            "POST", "/trading/v1/options/accounts/\(account)/otp", headers: "Authorization: Bearer \(token)\r\n" + header)
+            "POST", "/trading/v1/options/accounts/\(account)/otp",
+            headers: "Authorization: Bearer \(token)\r\n" + header)
     }
 
     func send(_ client: DerivTestClient, _ bytes: [UInt8]) {
@@ -211,7 +212,9 @@ final class DerivTestClient {
     // MARK: Trading
 
     /// Asks for a price; the fields are those of a rise on R_100 unless given.
-    func propose(_ fields: String = "", kind: String = "CALL", key: String = "symbol", symbol: String = "1HZ100V") -> JSONValue {
+    func propose(_ fields: String = "", kind: String = "CALL", key: String = "symbol", symbol: String = "1HZ100V")
+        -> JSONValue
+    {
         let shape = fields.isEmpty ? "\"duration\":5,\"duration_unit\":\"t\"" : fields
         return ask(
             """
@@ -222,7 +225,8 @@ final class DerivTestClient {
 
     /// Proposes and buys; the answer to the purchase.
     func buy(
-        _ fields: String = "", kind: String = "CALL", key: String = "symbol", symbol: String = "1HZ100V", price: String = "100"
+        _ fields: String = "", kind: String = "CALL", key: String = "symbol", symbol: String = "1HZ100V",
+        price: String = "100"
     ) -> JSONValue {
         let id = text(propose(fields, kind: kind, key: key, symbol: symbol), "proposal", "id") ?? "1"
         return ask("{\"buy\":\"\(id)\",\"price\":\(price)}")

@@ -196,7 +196,8 @@ extension DerivMethod {
     }
 
     private static let page: [(String, DerivField)] = [
-        ("date_from", .integerOrText), ("date_to", .integerOrText), ("description", .flag), ("limit", .integer(0...999)),
+        ("date_from", .integerOrText), ("date_to", .integerOrText), ("description", .flag),
+        ("limit", .integer(0...999)),
         ("offset", .integer(0...1_000_000)),
     ]
 

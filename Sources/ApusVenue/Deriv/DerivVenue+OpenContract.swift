@@ -104,7 +104,8 @@ extension DerivVenue {
         .number(decimalText(profit * 10_000 / price, decimals: 2))
     }
 
-    private func appendSpots(_ out: inout DerivObject, _ contract: DerivContract, _ index: DerivIndex, _ api: DerivAPI) {
+    private func appendSpots(_ out: inout DerivObject, _ contract: DerivContract, _ index: DerivIndex, _ api: DerivAPI)
+    {
         if let barrier = contract.barrier {
             out["barrier"] = .string(index.text(barrier))
             out["barrier_count"] = .integer(1)

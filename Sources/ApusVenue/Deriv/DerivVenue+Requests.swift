@@ -80,7 +80,8 @@ extension DerivVenue {
     // MARK: Accounts
 
     private func authorize(_ request: DerivRequest, _ connection: DerivConnection) throws(DerivError) {
-        guard let user = users.first(where: { $0.token == request.text("authorize") }), let account = user.accounts.first
+        guard let user = users.first(where: { $0.token == request.text("authorize") }),
+            let account = user.accounts.first
         else { throw .invalidToken }
         if connection.account !== account { endPrivate(connection) }
         connection.account = account
@@ -132,7 +133,9 @@ extension DerivVenue {
     ) throws(DerivError) -> JSONValue {
         guard connection.subscriptions.count < DerivConnection.limit else { throw .tooManySubscriptions }
         let isTaken = topic != .proposal && connection.subscriptions.contains { $0.topic == topic }
-        guard !isTaken else { throw .alreadySubscribed(request.text(request.method.rawValue) ?? request.method.rawValue) }
+        guard !isTaken else {
+            throw .alreadySubscribed(request.text(request.method.rawValue) ?? request.method.rawValue)
+        }
         let id = id ?? newID()
         connection.subscriptions.append(DerivSubscription(id: id, topic: topic, request: request))
         return DerivObject([("id", .string(id))]).value

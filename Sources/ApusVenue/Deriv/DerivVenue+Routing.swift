@@ -87,7 +87,8 @@ extension DerivVenue: HubOwner {
     }
 
     private func meta(_ request: HTTPRequest) -> JSONValue {
-        let path = request.path.hasPrefix(Self.root) ? String(request.path.dropFirst(Self.root.utf8.count)) : request.path
+        let path =
+            request.path.hasPrefix(Self.root) ? String(request.path.dropFirst(Self.root.utf8.count)) : request.path
         return DerivObject([
             ("endpoint", .string(path)), ("method", .string(request.method)), ("timing", .integer(0)),
         ]).value

@@ -55,7 +55,8 @@ extension DerivVenue {
         let text = request.text("barrier")
         if kind.needsDigit {
             guard let text, text.utf8.count == 1, let digit = Int(text), kind.digits.contains(digit) else {
-                throw .creation("The digit must be in the range of \(kind.digits.lowerBound) to \(kind.digits.upperBound).")
+                throw .creation(
+                    "The digit must be in the range of \(kind.digits.lowerBound) to \(kind.digits.upperBound).")
             }
             return .digit(digit)
         }

@@ -138,7 +138,8 @@ extension DerivVenue {
         if !isSwapped { second() }
     }
 
-    private func render(purchase contract: DerivContract, _ transaction: DerivTransaction, _ api: DerivAPI) -> JSONValue {
+    private func render(purchase contract: DerivContract, _ transaction: DerivTransaction, _ api: DerivAPI) -> JSONValue
+    {
         DerivObject([
             ("balance_after", price(transaction.balanceAfter, api)), ("buy_price", price(contract.buyPrice, api)),
             ("contract_id", .integer(contract.id)), ("longcode", .string(contract.longcode)),
