@@ -89,7 +89,8 @@ import Testing
         harness.settleAll()
         for contract in harness.venue.contracts(account: demoAccount) {
             let exit = contract.exit!.quote
-            let isWon = contract.kind == .call ? exit > spot + 100 : exit < contract.entry!.quote - 50
+            let start = try #require(contract.entry).quote
+            let isWon = contract.kind == .call ? exit > spot + 100 : exit < start - 50
             #expect(contract.status == (isWon ? .won : .lost))
         }
         #expect(addsUp(harness.venue, demoAccount))
