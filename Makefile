@@ -8,7 +8,7 @@
 
 SWIFT ?= swift
 CLANG_FORMAT ?= clang-format
-PACKAGES := libuv1-dev libssl-dev libsecp256k1-dev libjemalloc-dev zlib1g-dev pkg-config systemtap-sdt-dev
+PACKAGES := libuv1-dev libssl-dev libsecp256k1-dev libjemalloc-dev zlib1g-dev libsqlite3-dev pkg-config systemtap-sdt-dev
 BENCH_PACKAGES := gcc g++ util-linux libsimdjson-dev libabsl-dev python3-venv libwebsockets-dev libboost-dev
 SHARED ?= $(or $(APUS_SHARED),../shared)
 PEERS := Benchmarks/.build/peers

@@ -17,6 +17,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
     ],
@@ -40,6 +41,9 @@ let package = Package(
         .target(name: "ApusSamples", dependencies: ["Apus"]),
         .target(name: "ApusEngine", dependencies: ["Apus", "CApusRing"]),
         .target(name: "ApusReplay", dependencies: ["ApusEngine", "CApusProtocol", "CZlib"]),
+        .target(
+            name: "ApusHistory",
+            dependencies: ["Apus", "ApusEngine", "CApusRing", .product(name: "GRDB", package: "GRDB.swift")]),
         .target(
             name: "ApusLive",
             dependencies: [
@@ -66,7 +70,8 @@ let package = Package(
         .target(
             name: "ApusCommand",
             dependencies: [
-                "Apus", "ApusEngine", "ApusLive", "ApusReplay", "ApusVenue", "ApusVenueServer", "CApusFloor",
+                "Apus", "ApusEngine", "ApusHistory", "ApusLive", "ApusReplay", "ApusVenue", "ApusVenueServer",
+                "CApusFloor",
                 "CApusProtocol", "CApusRing",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Yams", package: "Yams"),
@@ -104,6 +109,7 @@ let package = Package(
             dependencies: [
                 "ApusCommand", "ApusEngine", "ApusLive", "ApusSamples", "ApusVenue", "ApusVenueServer", "CApusRing",
             ]),
+        .testTarget(name: "ApusHistoryTests", dependencies: ["ApusHistory", "ApusEngine", "Apus", "CApusRing"]),
         .testTarget(name: "TidyTests"),
         .target(
             name: "CStress", dependencies: ["CApusRing"], path: "Tests/Stress/CStress", cSettings: cSettings),

@@ -79,7 +79,7 @@ struct RootCommand: ParsableCommand {
         subcommands: [
             RunCommand.self, HaltCommand.self, ReduceCommand.self, ResumeCommand.self, ReplayCommand.self,
             RecordCommand.self, VenueCommand.self, TopCommand.self,
-            DoctorCommand.self,
+            HistoryCommand.self, DoctorCommand.self,
             ConfigCommand.self, NewCommand.self,
             SignCommand.self, StrategiesCommand.self,
         ])

@@ -6,11 +6,13 @@ enum ImportRules {
         "Sources/ApusSamples": ["Apus"],
         "Sources/ApusEngine": ["Apus", "CApusRing"],
         "Sources/ApusReplay": ["Apus", "ApusEngine", "CApusProtocol", "CApusRing", "CZlib"],
+        "Sources/ApusHistory": ["Apus", "ApusEngine", "CApusRing"],
         "Sources/ApusLive": ["Apus", "ApusEngine", "CApusProtocol", "CApusRing", "CApusWire"],
         "Sources/ApusVenue": [],
         "Sources/ApusVenueServer": ["ApusVenue"],
         "Sources/ApusCommand": [
-            "Apus", "ApusEngine", "ApusLive", "ApusReplay", "ApusSamples", "ApusVenue", "ApusVenueServer",
+            "Apus", "ApusEngine", "ApusHistory", "ApusLive", "ApusReplay", "ApusSamples", "ApusVenue",
+            "ApusVenueServer",
             "CApusFloor", "CApusProtocol", "CApusRing", "CApusWire",
         ],
         "Sources/apus": ["ApusCommand", "ApusSamples"],
@@ -19,6 +21,7 @@ enum ImportRules {
     /// For each Swift target what it may use from outside; the standard library, Glibc and Synchronization are free.
     static let outside: [String: Set<String>] = [
         "Sources/ApusLive": ["AsyncHTTPClient", "Foundation", "NIOCore", "NIOFoundationCompat", "NIOSSL"],
+        "Sources/ApusHistory": ["GRDB"],
         "Sources/ApusReplay": ["Foundation"],
         "Sources/ApusVenue": ["Crypto"],
         "Sources/ApusVenueServer": [

@@ -96,14 +96,14 @@ package struct JournalReader {
     /// The number behind the last place of all segments.
     private var endOfSpace: UInt64 { segments.last.map { $0.first + $0.capacity } ?? 1 }
 
-    /// Hands every sound record to `body`, oldest first, up to the end or the first that is not. Returns how many there were and how
-    /// the journal ends.
+    /// Hands every sound record from that number on to `body`, oldest first, up to the end or the first that is not. Returns the number of
+    /// the last one and how the journal ends.
     @discardableResult
     package func read<Failure: Error>(
-        _ body: (UnsafePointer<apus_journal_record>) throws(Failure) -> Void
+        from start: UInt64 = 1, _ body: (UnsafePointer<apus_journal_record>) throws(Failure) -> Void
     ) throws(Failure) -> (records: UInt64, end: JournalEnd) {
-        for segment in segments {
-            for number in segment.first..<(segment.first + segment.capacity) {
+        for segment in segments where segment.first + segment.capacity > start {
+            for number in max(segment.first, start)..<(segment.first + segment.capacity) {
                 let record = segment.record(number)
                 let state = apus_journal_slot(record, number)
                 if state != APUS_SLOT_VALID { return (number - 1, end(at: number, in: segment, state)) }

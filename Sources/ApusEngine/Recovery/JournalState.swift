@@ -123,6 +123,9 @@ package final class JournalState {
                 multiplier: journaled.multiplier))
     }
 
+    /// What the records of the present run mean by that number; nil: the run has not described it.
+    package func instrument(journaled number: UInt16) -> Instrument? { numbers[number].map { instruments[$0] } }
+
     /// The instrument of that symbol.
     package func instrument(_ symbol: String) -> Instrument? {
         for index in 0..<instruments.count where instruments.records[index].symbol == symbol {

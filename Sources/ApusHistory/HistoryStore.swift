@@ -1,0 +1,163 @@
+internal import GRDB
+internal import Glibc
+
+/// Why the history cannot be used, in words that say what to do.
+package struct HistoryError: Error, Sendable, Equatable, CustomStringConvertible {
+    package let description: String
+    package init(_ description: String) { self.description = description }
+}
+
+/// The queryable history of orders, fills, positions and days, in one SQLite file.
+///
+/// It is made from the journal alone and never asked by the engine: losing the file loses nothing. What a batch changes and how far the
+/// journal has been read stand in one transaction, so that a record is never taken in twice or left out.
+package final class HistoryStore: Sendable {
+    package let path: String
+    private let queue: DatabaseQueue
+    /// Another version is made anew from the journal.
+    private static let version = 1
+
+    /// Opens the file or makes it.
+    ///
+    /// - Throws: `HistoryError` when it is no database, of another version, or cannot be written.
+    package init(path: String) throws(HistoryError) {
+        self.path = path
+        do {
+            var configuration = Configuration()
+            configuration.label = "apus.history"
+            configuration.busyMode = .timeout(5)
+            queue = try DatabaseQueue(path: path, configuration: configuration)
+            try queue.write(Self.prepare)
+        } catch let error as HistoryError {
+            throw error
+        } catch {
+            throw Self.failure(path, error)
+        }
+    }
+
+    /// Removes the file, so that it can be made anew; nothing is lost by that.
+    package static func remove(path: String) throws(HistoryError) {
+        for suffix in ["", "-wal", "-shm", "-journal"] where unlink(path + suffix) != 0 && errno != ENOENT {
+            throw HistoryError("\(path)\(suffix) cannot be removed: \(String(cString: strerror(errno)))")
+        }
+    }
+
+    private static func failure(_ path: String, _ error: any Error) -> HistoryError {
+        HistoryError(
+            "\(path) cannot be used as a history: \(error); move it away, it can be made anew from the journal")
+    }
+
+    private static func prepare(_ database: Database) throws {
+        let found = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
+        if found == version { return }
+        guard found == 0, try Int.fetchOne(database, sql: "SELECT COUNT(*) FROM sqlite_master") == 0 else {
+            throw HistoryError(
+                "a history of version \(found), not \(version): make it anew with apus history --rebuild")
+        }
+        try database.execute(sql: schema)
+        try database.execute(sql: "PRAGMA user_version = \(version)")
+    }
+
+    private static let schema = """
+        CREATE TABLE progress (id INTEGER PRIMARY KEY CHECK (id = 0), record INTEGER NOT NULL, account TEXT NOT NULL);
+        CREATE TABLE orders (
+            id INTEGER PRIMARY KEY, name TEXT NOT NULL, strategy INTEGER NOT NULL, symbol TEXT NOT NULL,
+            side TEXT NOT NULL, type TEXT NOT NULL, time_in_force TEXT NOT NULL, reduce_only INTEGER NOT NULL,
+            price TEXT NOT NULL, quantity TEXT NOT NULL, filled TEXT NOT NULL, state TEXT NOT NULL,
+            code INTEGER NOT NULL, venue_id INTEGER NOT NULL, decided_at INTEGER NOT NULL, changed_at INTEGER NOT NULL);
+        CREATE INDEX orders_by_time ON orders (decided_at);
+        CREATE TABLE fills (
+            record INTEGER PRIMARY KEY, kind TEXT NOT NULL, order_id INTEGER, symbol TEXT NOT NULL, side TEXT NOT NULL,
+            price TEXT NOT NULL, quantity TEXT NOT NULL, fee TEXT NOT NULL, maker INTEGER NOT NULL,
+            trade_id INTEGER NOT NULL, time INTEGER NOT NULL);
+        CREATE INDEX fills_by_order ON fills (order_id);
+        CREATE INDEX fills_by_time ON fills (time);
+        CREATE TABLE positions (
+            symbol TEXT PRIMARY KEY, quantity TEXT NOT NULL, average_price TEXT, realised TEXT NOT NULL,
+            fees TEXT NOT NULL, changed_at INTEGER NOT NULL);
+        CREATE TABLE days (
+            day TEXT NOT NULL, symbol TEXT NOT NULL, orders INTEGER NOT NULL, fills INTEGER NOT NULL,
+            bought TEXT NOT NULL, sold TEXT NOT NULL, realised TEXT NOT NULL, fees TEXT NOT NULL,
+            PRIMARY KEY (day, symbol));
+        CREATE VIEW results AS SELECT day, SUM(orders) AS orders, SUM(fills) AS fills,
+            SUM(CAST(realised AS REAL)) AS realised, SUM(CAST(fees AS REAL)) AS fees,
+            SUM(CAST(realised AS REAL)) - SUM(CAST(fees AS REAL)) AS net FROM days GROUP BY day;
+        """
+
+    // MARK: Writing
+
+    /// How far the journal has been read, and of which account it is; nil: nothing has been read.
+    package func progress() throws(HistoryError) -> (record: UInt64, account: String)? {
+        try reading { database in
+            try Row.fetchOne(database, sql: "SELECT record, account FROM progress").map {
+                (UInt64(bitPattern: $0["record"] as Int64), $0["account"] as String)
+            }
+        }
+    }
+
+    /// Writes what changed and how far the journal has been read by then.
+    package func write(_ batch: HistoryBatch, through record: UInt64, account: String) throws(HistoryError) {
+        do {
+            try queue.write { database in
+                for order in batch.orders { try order.upsert(database) }
+                for fill in batch.fills { try fill.upsert(database) }
+                for position in batch.positions { try position.upsert(database) }
+                for day in batch.days { try day.upsert(database) }
+                try database.execute(
+                    sql: """
+                        INSERT INTO progress VALUES (0, ?, ?)
+                        ON CONFLICT (id) DO UPDATE SET record = excluded.record
+                        """,
+                    arguments: [Int64(bitPattern: record), account])
+            }
+        } catch {
+            throw Self.failure(path, error)
+        }
+    }
+
+    // MARK: Reading
+
+    /// The newest orders, newest first; with a symbol, that one's.
+    package func orders(symbol: String?, since: Int64, limit: Int) throws(HistoryError) -> [HistoryOrder] {
+        try reading { database in
+            var request = HistoryOrder.filter(sql: "decided_at >= ?", arguments: [since])
+            if let symbol { request = request.filter(sql: "symbol = ?", arguments: [symbol]) }
+            return try request.order(sql: "decided_at DESC, id DESC").limit(limit).fetchAll(database)
+        }
+    }
+
+    /// The newest fills, newest first; with a symbol, that one's.
+    package func fills(symbol: String?, since: Int64, limit: Int) throws(HistoryError) -> [HistoryFill] {
+        try reading { database in
+            var request = HistoryFill.filter(sql: "time >= ?", arguments: [since])
+            if let symbol { request = request.filter(sql: "symbol = ?", arguments: [symbol]) }
+            return try request.order(sql: "record DESC").limit(limit).fetchAll(database)
+        }
+    }
+
+    /// All positions, by symbol.
+    package func positions() throws(HistoryError) -> [HistoryPosition] {
+        try reading { try HistoryPosition.order(sql: "symbol").fetchAll($0) }
+    }
+
+    /// The newest days, newest first.
+    package func days(limit: Int) throws(HistoryError) -> [HistoryDay] {
+        try reading { try HistoryDay.order(sql: "day DESC, symbol").limit(limit).fetchAll($0) }
+    }
+
+    private func reading<Value>(_ body: (Database) throws -> Value) throws(HistoryError) -> Value {
+        do { return try queue.read(body) } catch { throw Self.failure(path, error) }
+    }
+}
+
+/// Rows that changed: each replaces the one of the same key.
+package struct HistoryBatch: Sendable, Equatable {
+    package var orders: [HistoryOrder] = []
+    package var fills: [HistoryFill] = []
+    package var positions: [HistoryPosition] = []
+    package var days: [HistoryDay] = []
+
+    package init() {}
+
+    package var isEmpty: Bool { orders.isEmpty && fills.isEmpty && positions.isEmpty && days.isEmpty }
+}
