@@ -5,6 +5,13 @@ package enum Credentials: Sendable, CustomStringConvertible, CustomDebugStringCo
     package var description: String { "credentials" }
     package var debugDescription: String { "credentials" }
 
+    /// Tells accounts apart, and shows nothing: the name of a journal's owner.
+    package var account: UInt64 {
+        switch self {
+        case .binance(let credentials): stableHash("binance \(credentials.key)")
+        }
+    }
+
     /// What that venue's account needs, from the environment, the only place it is read from.
     package init(_ venue: VenueKind, environment: [String: String]) throws(LiveError) {
         switch venue {

@@ -22,6 +22,9 @@ package final class LiveEngine: @unchecked Sendable {
     let door = DecisionDoor()
     /// The name of the strategy that runs.
     package let strategyName: String
+    let journal: EngineJournal?
+    private let keeper: JournalKeeper?
+    private var journalThread: JournalThread?
     let stopRequested = Atomic<Bool>(false)
     let hasEnded = Atomic<Bool>(false)
     private var threads: [EngineThread] = []
@@ -30,10 +33,12 @@ package final class LiveEngine: @unchecked Sendable {
     /// Makes everything and connects to nothing.
     ///
     /// - Throws: `LiveError`, and what `DecisionAgent` says of strategy, parameters, limits and instruments.
-    /// - Parameter tap: where market messages are copied to for a recorder; it must outlive the engine.
+    /// - Parameters:
+    ///   - tap: where market messages are copied to for a recorder; it must outlive the engine.
+    ///   - journal: where every intent and report is written down; the engine starts from what it holds.
     package init(
         _ configuration: LiveConfiguration, _ metadata: VenueMetadata, strategy: StrategyDescription,
-        parameters: [String: String], tap: UnsafeMutablePointer<apus_tap>? = nil
+        parameters: [String: String], tap: UnsafeMutablePointer<apus_tap>? = nil, journal: EngineJournal? = nil
     ) throws {
         self.configuration = configuration
         name = configuration.name
@@ -49,9 +54,12 @@ package final class LiveEngine: @unchecked Sendable {
             paper = nil
             sink = LiveOrders(feed)
         }
+        self.journal = journal
+        keeper = try journal.map { try Self.keeper($0, rings: sink.queues) }
         agent = try DecisionAgent(
             strategy: strategy, parameters: parameters, instruments: metadata.instruments, feed: feed, sink: sink,
-            time: .live(apus_wire_clock(feed.wire).pointee), configuration: configuration.engine)
+            time: .live(apus_wire_clock(feed.wire).pointee), configuration: configuration.engine,
+            journal: keeper.map(Self.port))
         mailbox = StatusMailbox(instruments: Int(configuration.instruments))
     }
 
@@ -59,7 +67,9 @@ package final class LiveEngine: @unchecked Sendable {
     ///
     /// - Throws: what the strategy throws when it does not want to run, or `LiveError`.
     package func start() throws {
-        try agent.start(apus_clock_now(apus_wire_clock(feed.wire)))
+        let now = apus_clock_now(apus_wire_clock(feed.wire))
+        try restore(now)
+        try agent.start(now)
         isStarted = true
         switch configuration.placement {
         case .shared:
@@ -72,6 +82,37 @@ package final class LiveEngine: @unchecked Sendable {
 
     /// Positions and orders, or nil when the decision thread has not answered yet. Control side, one thread.
     package func status() -> EngineStatus? { mailbox.take() }
+
+    private static func keeper(
+        _ journal: EngineJournal, rings: UnsafeMutablePointer<apus_private>
+    ) throws(LiveError) -> JournalKeeper {
+        let opened = journal.opened
+        do {
+            return try JournalKeeper(
+                opened.configuration, opened.folder, records: opened.state.records, run: journal.run.run_tag,
+                rings: rings, wall: apus_clock_realtime())
+        } catch { throw LiveError("\(error)") }
+    }
+
+    private static func port(_ keeper: JournalKeeper) -> JournalPort {
+        JournalPort(
+            keeper.writer, holdsOrders: keeper.configuration.policy == .each,
+            segmentRecords: keeper.configuration.segmentRecords)
+    }
+
+    /// Goes on from what recovery has found, and writes that down as the begin of the new run.
+    private func restore(_ now: UInt64) throws {
+        guard let journal, let keeper else { return }
+        do {
+            try agent.restore(journal.opened.state, wall: apus_clock_realtime(), monotonic: now)
+        } catch { throw LiveError("\(error)") }
+        agent.openJournal(journal.run, now)
+        agent.write(journal.corrections, now)
+        journalThread = try .start(keeper)
+    }
+
+    /// What is wrong with the journal's disk; nil while all is well.
+    package var journalProblem: String? { journalThread?.problem }
 
     /// What the word says that gate and guard look at. Any thread.
     package var trading: TradingState {
@@ -109,19 +150,40 @@ package final class LiveEngine: @unchecked Sendable {
     /// Lets no new order out, cancels what is open, waits until the venue has confirmed that or `patience` is over, closes the
     /// connections, and says what was done. Orders that are still open then are in the summary.
     package func stop(patience: Duration = .seconds(3)) -> EngineSummary {
-        set(trading: .halted)  // the last guard refuses also what waits in the ring
+        end()
         stopPatience.store(UInt64(max(patience, .zero) / .nanoseconds(1)), ordering: .relaxed)
         stopRequested.store(true, ordering: .releasing)
         apus_wire_wake(feed.wire)
         for thread in threads { thread.join() }
         threads = []
         if isStarted { _ = apus_wire_stop(feed.wire, Self.closePatience) }
+        closeJournal()
         return agent.summary
+    }
+
+    /// Lets no new order out any more, also none that waits in the ring. The run ends; `stop` follows. Control side.
+    func end() {
+        tradingAtEnd.withLock { state in
+            if state == nil { state = trading }
+            set(trading: .halted)
+        }
+    }
+
+    private func closeJournal() {
+        guard let thread = journalThread else { return }
+        // The halt of this stop is over with it: the next run starts with what a person or a limit has said.
+        set(trading: tradingAtEnd.withLock { $0 } ?? .active)
+        let now = apus_clock_now(apus_wire_clock(feed.wire))
+        _ = agent.turn(now)
+        agent.closeJournal(now)
+        thread.stop()
+        journalThread = nil
     }
 
     /// Orders that the venue has not confirmed as ended. After `stop`.
     package var unconfirmed: [OpenOrderLine] { agent.context.openOrders.map(OpenOrderLine.init) }
 
+    private let tradingAtEnd = Mutex<TradingState?>(nil)
     let stopPatience = Atomic<UInt64>(0)
     static let closePatience: UInt64 = 2_000_000_000
 }

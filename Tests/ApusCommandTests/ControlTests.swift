@@ -201,7 +201,7 @@ final class TradingRig {
 
             #expect(rig.control.answer(ControlRequest(.resume)).trading == "active")
             try rig.waitForOrders(atTheAnswer.all + 5)
-            rig.control.end(reason: "the test ends")
+            rig.control.end()
             #expect(!rig.control.answer(ControlRequest(.resume)).ok && rig.control.trading == .halted)
             let summary = try rig.stop()
             #expect(summary.openOrders == 0 && rig.engine.unconfirmed.isEmpty)

@@ -14,7 +14,7 @@ struct RunPlan {
     let parameters: [String: String]
     let symbols: [String]
     private let loopbackProtocol: VenueProtocol
-    private let store: ConfigurationStore
+    let store: ConfigurationStore
 
     /// - Parameter allowLive: `--live` was given.
     init(_ store: ConfigurationStore, strategies: [StrategyDescription], allowLive: Bool) throws {

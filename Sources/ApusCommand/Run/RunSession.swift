@@ -45,13 +45,21 @@ final class RunSession {
     }
 
     private func trade(_ loopback: LoopbackVenue?) throws -> RunResult {
-        let configuration = try plan.live(loopback: loopback)
+        var configuration = try plan.live(loopback: loopback)
         let metadata = try plan.metadata(configuration)
         let recording = try plan.recording(configuration)
+        let account = try LiveAccount(plan, configuration, metadata)
+        defer { account?.close() }
+        let journal = try account.map {
+            try plan.recover($0, &configuration, metadata, log: log) {
+                signals.wait(milliseconds: Int($0 / .milliseconds(1)), keys: false) != .stop
+            }
+        }
         let engine: LiveEngine
         do {
             engine = try LiveEngine(
-                configuration, metadata, strategy: plan.strategy, parameters: plan.parameters, tap: recording?.tap)
+                configuration, metadata, strategy: plan.strategy, parameters: plan.parameters, tap: recording?.tap,
+                journal: journal)
         } catch let error as ParameterError {
             throw plan.located(error)
         }
@@ -59,10 +67,13 @@ final class RunSession {
         defer { desk.close() }
         let begin = clock.now
         do { try engine.start() } catch let error as ParameterError { throw plan.located(error) }
+        if desk.control.trading != .active {
+            log.warning("trading is \(desk.control.trading), as it was when the last run ended; apus resume opens it")
+        }
         log.info("engine \(engine.name) runs \(plan.title); look into it with: apus top \(engine.name)")
         try watch(engine, recording, desk, until: seconds.map { begin + .seconds($0) })
         let steady = steadyStart.flatMap { start in engine.allocations().map { $0.since(start) } }
-        desk.control.end(reason: "the run ends")
+        desk.control.end()
         log.info("stopping: canceling open orders")
         let summary = engine.stop()
         try recording?.close()

@@ -55,6 +55,17 @@ package enum Files {
         throw FileError(path: path, action: "create", code: errno)
     }
 
+    /// Makes a folder and those that it lies in, for this user alone.
+    package static func makePrivateFolders(_ path: String) throws(FileError) {
+        var made = path.hasPrefix("/") ? "" : "."
+        for part in path.split(separator: "/") {
+            made += "/\(part)"
+            if mkdir(made, 0o700) != 0, errno != EEXIST {
+                throw FileError(path: made, action: "create", code: errno)
+            }
+        }
+    }
+
     /// The names in a folder, sorted; empty when there is no such folder.
     package static func names(in folder: String) -> [String] {
         guard let directory = opendir(folder) else { return [] }

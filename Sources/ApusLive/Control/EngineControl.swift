@@ -70,9 +70,11 @@ package final class EngineControl: Sendable {
     package func halt(reason: String) { set(.halted, reason: reason) }
 
     /// As `halt`, and no request can open trading again.
-    package func end(reason: String) {
-        isEnding.store(true, ordering: .releasing)
-        halt(reason: reason)
+    package func end() {
+        changes.withLock { _ in
+            isEnding.store(true, ordering: .releasing)
+            engine.end()
+        }
     }
 
     private func status() -> ControlReply {

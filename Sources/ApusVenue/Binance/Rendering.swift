@@ -255,11 +255,15 @@ extension BinanceVenue {
         let orderID = try parameters.integer("orderId")
         let limit = Int(try parameters.integer("limit") ?? 500)
         guard limit > 0, limit <= 1000 else { throw .badParameter("Data sent for parameter 'limit' is not valid.") }
+        let from = try parameters.integer("fromId"), start = try parameters.integer("startTime")
         let rules = market.configuration
         let trades = account.trades.elements.filter {
-            $0.symbol == rules.name && (orderID == nil || $0.orderID == orderID)
+            $0.symbol == rules.name && (orderID == nil || $0.orderID == orderID) && $0.tradeID >= from ?? 0
+                && $0.time / millisecond >= start ?? 0
         }
-        return renderList(Array(trades.suffix(limit))) { out, trade in
+        // From a beginning the oldest come first; without one the newest are shown.
+        let page = from == nil && start == nil ? trades.suffix(limit) : trades.prefix(limit)
+        return renderList(Array(page)) { out, trade in
             let value = rules.notional(price: trade.price, quantity: trade.quantity)
             out.append(
                 text: """

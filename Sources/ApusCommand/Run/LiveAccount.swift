@@ -1,0 +1,65 @@
+import ApusEngine
+import ApusLive
+import CApusRing
+import Glibc
+
+/// What a live run has beside its engine: the journal, the account at the venue, and what both agreed on.
+struct LiveAccount {
+    let client: any AccountClient
+    let opened: OpenedJournal
+    /// The folder goes away with the run: its venue lives in this process.
+    let isTemporary: Bool
+
+    /// Opens journal and account; nil when orders are filled by a model.
+    init?(_ plan: RunPlan, _ configuration: LiveConfiguration, _ metadata: VenueMetadata) throws {
+        guard case .live(let credentials) = configuration.orders,
+            let client = try configuration.accountClient(metadata)
+        else { return nil }
+        self.client = QueuedAccountClient(client)
+        let journal = try plan.journal(credentials)
+        isTemporary = journal.isTemporary
+        try Files.makePrivateFolders(journal.configuration.path)
+        opened = try OpenedJournal(journal.configuration, access: .write)
+    }
+
+    /// Lets go of the account's connections, and of a journal that nobody will read again.
+    func close() {
+        let client = client
+        try? blocking { await client.close() }
+        guard isTemporary else { return }
+        for name in Files.names(in: opened.configuration.path) { unlink("\(opened.configuration.path)/\(name)") }
+        rmdir(opened.configuration.path)
+    }
+}
+
+extension RunPlan {
+    /// How the journal of that account is kept.
+    func journal(_ credentials: Credentials) throws -> (configuration: JournalConfiguration, isTemporary: Bool) {
+        let account = credentials.account
+        let isTemporary = isLoopback && store.text("journal.path") == nil
+        let path =
+            isTemporary
+            ? "/tmp/apus-\(getuid())/loopback-\(getpid())-\(String(account, radix: 16))"
+            : try store.journalPath(venue: venueKind, account: account, environment: Environment.all())
+        return (store.journalConfiguration(path: path, account: account), isTemporary)
+    }
+
+    /// Compares journal and venue until they agree; the configuration takes over what was found. Returns what the engine writes first.
+    func recover(
+        _ account: LiveAccount, _ configuration: inout LiveConfiguration, _ metadata: VenueMetadata, log: Log,
+        pause: (Duration) -> Bool
+    ) throws -> EngineJournal {
+        let recovery = Recovery(
+            opened: account.opened, rule: store.recoveryRule, instruments: metadata.instruments, client: account.client,
+            log: log)
+        let agreement = try recovery.run(
+            patience: .seconds(store.integer("recovery.patience_seconds") ?? 60), pause: pause)
+        let tag = account.opened.state.freshRunTag(configuration.engine.runTag)
+        configuration.engine.runTag = tag
+        if let balance = agreement.balance { configuration.engine.startBalance = balance }
+        let run = apus_journal_run(
+            tag: tag, venue: venueKind, engine: configuration.name, version: apusVersion,
+            configurationHash: store.effectiveHash, isPaper: false, account.opened.configuration)
+        return EngineJournal(account.opened, corrections: agreement.corrections, run: run)
+    }
+}

@@ -1,0 +1,12 @@
+extension LiveConfiguration {
+    /// The venue's account over REST, for the instruments of this configuration; nil where orders go nowhere or to a model.
+    package func accountClient(_ metadata: VenueMetadata) throws(LiveError) -> (any AccountClient)? {
+        guard case .live(let credentials) = orders else { return nil }
+        switch credentials {
+        case .binance(let credentials):
+            return BinanceAccountClient(
+                credentials, rest: addresses.rest, symbols: metadata.instruments.map(\.symbol),
+                settlementAsset: metadata.settlementAsset, caFile: caFile)
+        }
+    }
+}
