@@ -25,6 +25,7 @@
 #include "apus_polymarket.h"
 #include "apus_polymarket_amounts.h"
 #include "apus_polymarket_decode.h"
+#include "apus_polymarket_orders.h"
 #include "apus_polymarket_sign.h"
 #include "apus_pool.h"
 #include "apus_publisher.h"

@@ -70,6 +70,9 @@
 #define APUS_BUDGET_ROWS_MAX 16u
 // Orders that the hot thread remembers as open at the venue (a power of two): as many as the engine's table holds.
 #define APUS_OPEN_ORDERS_MAX 4096u
+// Polymarket orders of ours that events may still name, open or ended, and parts in trades of each half (powers of two).
+#define APUS_POLYMARKET_KNOWN_MAX 8192u
+#define APUS_POLYMARKET_PARTS_MAX 8192u
 // Open connections that are read without asking first; those of which nothing is expected do not count.
 #define APUS_WIRE_DIRECT_MAX 2u
 // Smallest tx of a link: an upgrade request with its path and some headers.
