@@ -353,3 +353,27 @@ final class PolymarketOrdersStage {
         }
     }
 }
+
+/// What the venue answers to an order that it takes.
+let polymarketGood = "{\"success\":true,\"errorMsg\":\"\",\"orderID\":\"0x\",\"status\":\"live\"}"
+
+/// A trade as an event or an answer tells it.
+func polymarketTrade(
+    _ id: String, taker: String, size: String, price: String, status: String = "MATCHED",
+    makers: [(String, String, String)] = []
+) -> String {
+    let rows = makers.map { "{\"order_id\":\"\($0.0)\",\"matched_amount\":\"\($0.1)\",\"price\":\"\($0.2)\"}" }
+    return "{\"event_type\":\"trade\",\"id\":\"\(id)\",\"taker_order_id\":\"\(taker)\",\"size\":\"\(size)\","
+        + "\"price\":\"\(price)\",\"status\":\"\(status)\",\"timestamp\":\"1700000005000\","
+        + "\"maker_orders\":[\(rows.joined(separator: ","))],\"type\":\"TRADE\"}"
+}
+
+/// An order as an event (with a type) or an answer tells it.
+func polymarketOrder(
+    _ id: String, _ type: String?, status: String = "LIVE", matched: String = "0", trades: [String] = []
+) -> String {
+    let kind = type.map { "\"event_type\":\"order\",\"type\":\"\($0)\",\"timestamp\":\"1700000005000\"," } ?? ""
+    let names = trades.map { "\"\($0)\"" }.joined(separator: ",")
+    return "{\(kind)\"id\":\"\(id)\",\"status\":\"\(status)\",\"original_size\":\"10\",\"size_matched\":\"\(matched)\","
+        + "\"price\":\"0.3\",\"associate_trades\":[\(names)]}"
+}
