@@ -35,6 +35,9 @@ let package = Package(
             name: "CApusFloor", dependencies: ["CApusRing"], path: "CSources/CApusFloor", cSettings: cSettings),
         .systemLibrary(
             name: "CZlib", path: "CSources/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(
+            name: "CSecp256k1", path: "CSources/CSecp256k1", pkgConfig: "libsecp256k1",
+            providers: [.apt(["libsecp256k1-dev"])]),
 
         // What a strategy author imports, and what runs it.
         .target(name: "Apus", dependencies: ["CApusRing"]),
@@ -54,7 +57,8 @@ let package = Package(
             ]),
 
         // A venue to trade against without an account.
-        .target(name: "ApusVenue", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
+        .target(
+            name: "ApusVenue", dependencies: ["CSecp256k1", .product(name: "Crypto", package: "swift-crypto")]),
         .target(
             name: "ApusVenueServer",
             dependencies: [
@@ -99,7 +103,7 @@ let package = Package(
         .testTarget(
             name: "ApusVenueTests",
             dependencies: [
-                "ApusVenue", "ApusVenueServer",
+                "ApusVenue", "ApusVenueServer", "CSecp256k1",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),

@@ -8,7 +8,7 @@ enum ImportRules {
         "Sources/ApusReplay": ["Apus", "ApusEngine", "CApusProtocol", "CApusRing", "CZlib"],
         "Sources/ApusHistory": ["Apus", "ApusEngine", "CApusRing"],
         "Sources/ApusLive": ["Apus", "ApusEngine", "CApusProtocol", "CApusRing", "CApusWire"],
-        "Sources/ApusVenue": [],
+        "Sources/ApusVenue": ["CSecp256k1"],
         "Sources/ApusVenueServer": ["ApusVenue"],
         "Sources/ApusCommand": [
             "Apus", "ApusEngine", "ApusHistory", "ApusLive", "ApusReplay", "ApusSamples", "ApusVenue",

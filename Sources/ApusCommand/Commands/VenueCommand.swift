@@ -30,8 +30,8 @@ struct VenueCommand: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             """
-            Instruments with commas between; binance-usdm: BTCUSDT (the default), ETHUSDT, SOLUSDT; \
-            deriv: R_10, R_50, R_100, 1HZ10V, 1HZ100V (the default: all).
+            Instruments with commas between; binance-usdm: BTCUSDT (the default), ETHUSDT, SOLUSDT; polymarket: token ids, or \
+            any names to make markets of; deriv: R_10, R_50, R_100, 1HZ10V, 1HZ100V (the default: all).
             """,
             valueName: "names"))
     var symbols: String?
@@ -62,8 +62,8 @@ struct VenueCommand: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             """
-            An account; may be repeated. Default: one with new keys. binance-usdm: key:secret; deriv: id:token, with an \
-            id that begins with VR for a demo account.
+            An account; may be repeated. Default: one with new keys. binance-usdm: key:secret; polymarket: 0xSIGNER or \
+            0xSIGNER:TYPE:0xFUNDER; deriv: id:token, with an id that begins with VR for a demo account.
             """, valueName: "account"))
     var account: [String] = []
 
@@ -99,20 +99,25 @@ struct VenueCommand: ParsableCommand {
 
     private func announce(_ venue: LaunchedVenue) {
         if json {
-            let rows = venue.accounts.map { row in JSONText.object(row.map { ($0.name, .string($0.value)) }) }
+            func rows(_ list: [[(name: String, value: String)]]) -> JSONText {
+                .array(list.map { row in JSONText.object(row.map { ($0.name, .string($0.value)) }) })
+            }
             let object: [(String, JSONText)] = [
                 ("kind", .string(kind.rawValue)), ("port", venue.port.map { .integer(Int64($0)) } ?? .null),
                 ("tls_port", venue.tlsPort.map { .integer(Int64($0)) } ?? .null),
-                ("certificate", .optional(certificate)), ("accounts", .array(rows)),
+                ("certificate", .optional(certificate)), ("accounts", rows(venue.accounts)),
+                ("instruments", rows(venue.instruments)),
             ]
             return Output.line(JSONText.object(object).description)
         }
         if let port = venue.port { Output.line("plain    http://127.0.0.1:\(port)   ws://127.0.0.1:\(port)") }
         if let port = venue.tlsPort { Output.line("TLS      https://127.0.0.1:\(port)   wss://127.0.0.1:\(port)") }
         if let certificate { Output.line("trust    \(certificate)") }
-        for account in venue.accounts {
-            for (index, field) in account.enumerated() {
-                Output.line("\(index == 0 ? "account " : "        ") \(field.name) \(field.value)")
+        for (title, rows) in [("account ", venue.accounts), ("trades  ", venue.instruments)] {
+            for row in rows {
+                for (index, field) in row.enumerated() {
+                    Output.line("\(index == 0 ? title : "        ") \(field.name) \(field.value)")
+                }
             }
         }
         Output.line("Ctrl-C ends it")

@@ -5,7 +5,8 @@ import Glibc
 /// The venue that `apus run` starts in its own process: real sockets on 127.0.0.1, threads of its own, and one account for us.
 struct LoopbackVenue {
     private let venue: LaunchedVenue
-    let credentials: Credentials
+    /// Nil where the engine sends no orders.
+    let credentials: Credentials?
     let addresses: VenueAddresses
 
     /// Starts it on a free port.
@@ -16,7 +17,7 @@ struct LoopbackVenue {
             throw CommandFailure(ExitStatus.usage, "venue.speed: there is no speed \(speed)")
         }
         var launch = VenueLaunch(symbols: symbols, seed: seed, speed: pace)
-        let credentials: Credentials
+        var credentials: Credentials?
         switch kind {
         case .binanceUSDM:
             let key = randomHex(64), secret = randomHex(64)
@@ -26,6 +27,7 @@ struct LoopbackVenue {
             throw CommandFailure(
                 ExitStatus.usage,
                 "apus run does not start this venue itself; start apus venue --kind deriv beside it (venue.protocol)")
+        case .polymarket: break
         }
         let venue = try launch.start(kind)
         guard let port = venue.port else {

@@ -6,6 +6,7 @@ import ArgumentParser
 enum VenueProtocol: String, CaseIterable, ExpressibleByArgument {
     case binanceUSDM = "binance-usdm"
     case deriv
+    case polymarket
 
     static var names: [String] { allCases.map(\.rawValue) }
 }
@@ -27,6 +28,7 @@ struct VenueLaunch {
         switch kind {
         case .binanceUSDM: try startBinance()
         case .deriv: try startDeriv()
+        case .polymarket: try startPolymarket()
         }
     }
 }
@@ -37,11 +39,14 @@ struct LaunchedVenue {
     let tlsPort: Int?
     /// What its accounts trade with: for each one names, as in JSON, and values.
     let accounts: [[(name: String, value: String)]]
+    /// What can be traded, where ids are made up.
+    let instruments: [[(name: String, value: String)]]
     private let end: () throws -> Void
 
     /// - Throws: `CommandFailure` when the configuration is refused or the venue cannot listen.
     init<Core: VenueCore>(
         _ server: VenueServerConfiguration, accounts: [[(name: String, value: String)]],
+        instruments: [[(name: String, value: String)]] = [],
         make: @escaping @Sendable (VenueTime) throws -> Core
     ) throws {
         do {
@@ -55,6 +60,7 @@ struct LaunchedVenue {
             throw CommandFailure(ExitStatus.unavailable, "cannot start the venue: \(error)")
         }
         self.accounts = accounts
+        self.instruments = instruments
     }
 
     func stop() throws { try end() }

@@ -178,12 +178,3 @@ extension SymbolConfiguration {
     /// `10^-8` quote.
     func notional(price: Int64, quantity: Int64) -> Int64 { price * quantity * notionalScale }
 }
-
-/// Decimal text without trailing zeros, as filters show their limits.
-func shortDecimalText(_ units: Int64, decimals: Int) -> String {
-    var text = decimalText(units, decimals: decimals)
-    guard text.contains(".") else { return text }
-    while text.last == "0" { text.removeLast() }
-    if text.last == "." { text.removeLast() }
-    return text
-}

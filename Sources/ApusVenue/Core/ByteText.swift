@@ -143,7 +143,7 @@ func percentDecoded(_ text: Substring) -> String? {
     return String(validating: out, as: UTF8.self)
 }
 
-private func hexValue(_ byte: UInt8) -> UInt8? {
+func hexValue(_ byte: UInt8) -> UInt8? {
     switch byte {
     case 48...57: byte - 48
     case 65...70: byte - 55
@@ -166,4 +166,63 @@ func percentEncoded(_ text: String) -> [UInt8] {
         }
     }
     return out
+}
+
+extension [UInt8] {
+    /// Appends `units / 10^decimals` without zeros at its end, as Polymarket shows numbers: `422690000, 6` is `422.69`.
+    mutating func append(shortDecimal units: Int64, decimals: Int) {
+        var rest = units
+        var shown = decimals
+        while shown > 0 && rest % 10 == 0 {
+            rest /= 10
+            shown -= 1
+        }
+        append(decimal: rest, decimals: shown)
+    }
+
+    /// Appends a quoted decimal without zeros at its end.
+    mutating func append(quotedShortDecimal units: Int64, decimals: Int) {
+        append(34)
+        append(shortDecimal: units, decimals: decimals)
+        append(34)
+    }
+}
+
+/// The text of `units / 10^decimals` without zeros at its end.
+package func shortDecimalText(_ units: Int64, decimals: Int) -> String {
+    var bytes: [UInt8] = []
+    bytes.append(shortDecimal: units, decimals: decimals)
+    return String(decoding: bytes, as: UTF8.self)
+}
+
+/// Decodes base64 of either alphabet, RFC 4648, with its padding; nil for anything else.
+func base64Decoded(_ text: String) -> [UInt8]? {
+    var out: [UInt8] = []
+    var bits: UInt32 = 0
+    var count = 0
+    var padding = 0
+    for byte in text.utf8 {
+        let value: UInt32
+        switch byte {
+        case 65...90: value = UInt32(byte) - 65
+        case 97...122: value = UInt32(byte) - 71
+        case 48...57: value = UInt32(byte) + 4
+        case 43, 45: value = 62
+        case 47, 95: value = 63
+        case 61:
+            padding += 1
+            continue
+        default: return nil
+        }
+        guard padding == 0 else { return nil }
+        bits = bits << 6 | value
+        count += 1
+        if count % 4 != 1 { out.append(UInt8(truncatingIfNeeded: bits >> UInt32(6 - 2 * ((count - 1) % 4)))) }
+    }
+    return padding <= 2 && (count + padding) % 4 == 0 ? out : nil
+}
+
+/// Base64 with the URL-safe alphabet and padding.
+func base64URLText(_ bytes: [UInt8]) -> [UInt8] {
+    base64Text(bytes).map { $0 == 43 ? 45 : $0 == 47 ? 95 : $0 }
 }

@@ -51,6 +51,12 @@ protocol HubOwner: AnyObject {
     func reply(to problem: HTTPProblem) -> HTTPReply
     /// The connection is no more.
     func left(_ connection: Member)
+    /// The venue has cut its connections and accepts none until then; with a status it answers so.
+    func restarted(until: VenueTime, status: Int?)
+}
+
+extension HubOwner {
+    func restarted(until: VenueTime, status: Int?) {}
 }
 
 /// The connections of a venue: HTTP and WebSocket in both directions, heartbeat, outages, and the faults that strike them.
@@ -426,6 +432,7 @@ final class ConnectionHub<Owner: HubOwner> {
         for connection in connections { abort(connection) }
         delayed = []
         outage = (later(now, by: length), status)
+        owner?.restarted(until: outage.until, status: status)
     }
 
     /// Ends random and scripted faults. The log of those that happened is returned.
