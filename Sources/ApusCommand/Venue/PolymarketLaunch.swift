@@ -41,7 +41,8 @@ extension VenueLaunch {
         guard parts.count == 3 else { return PolymarketAccountConfiguration(signer: signer) }
         guard let type = Int(parts[1]).flatMap(SignatureType.init), let funder = EthereumAddress(parts[2]) else {
             throw CommandFailure(
-                ExitStatus.usage, "--account: TYPE is 0 (EOA), 1 (proxy), 2 (Safe) or 3 (deposit wallet), FUNDER an address")
+                ExitStatus.usage,
+                "--account: TYPE is 0 (EOA), 1 (proxy), 2 (Safe) or 3 (deposit wallet), FUNDER an address")
         }
         return PolymarketAccountConfiguration(signer: signer, funder: funder, signatureType: type)
     }

@@ -33,7 +33,8 @@ struct TimerQueue<Element> {
         var index = 0
         while true {
             var smallest = index
-            for child in [2 * index + 1, 2 * index + 2] where child < heap.count && heap[child].isBefore(heap[smallest]) {
+            for child in [2 * index + 1, 2 * index + 2] where child < heap.count && heap[child].isBefore(heap[smallest])
+            {
                 smallest = child
             }
             if smallest == index { return first.element }

@@ -42,7 +42,9 @@ extension PolymarketVenue {
 
     /// The key of a wallet's nonce follows from the seed: the same run gives the same keys.
     private func makeKey(_ address: EthereumAddress, _ nonce: String) -> PolymarketKey {
-        func part(_ name: String) -> [UInt8] { Keccak256.hash(keySeed + address.bytes + Array("\(nonce) \(name)".utf8)) }
+        func part(_ name: String) -> [UInt8] {
+            Keccak256.hash(keySeed + address.bytes + Array("\(nonce) \(name)".utf8))
+        }
         return PolymarketKey(
             key: uuidText(part("key")), secret: String(decoding: base64URLText(part("secret")), as: UTF8.self),
             passphrase: String(decoding: hexText(part("passphrase")), as: UTF8.self))
@@ -82,7 +84,9 @@ extension PolymarketVenue {
     }
 
     /// The URL-safe base64 of the HMAC-SHA256 over time, method, path without its query, and body.
-    static func hmac(_ secret: String, _ timestamp: String, _ method: String, _ path: String, _ body: [UInt8]) -> String? {
+    static func hmac(_ secret: String, _ timestamp: String, _ method: String, _ path: String, _ body: [UInt8])
+        -> String?
+    {
         guard let key = base64Decoded(secret) else { return nil }
         let text = Array("\(timestamp)\(method)\(path)".utf8) + body
         let code = HMAC<SHA256>.authenticationCode(for: text, using: SymmetricKey(data: key))

@@ -69,7 +69,8 @@ extension PolymarketVenue {
                 "Price (\(shortDecimalText(seen, decimals: 6))) breaks minimum tick size rule: \(text(rules.tick))")
         }
         guard price >= rules.tick, price <= wholePrice - rules.tick else {
-            throw .invalid(id, "Price (\(text(price))) is not between \(text(rules.tick)) and \(text(wholePrice - rules.tick))")
+            throw .invalid(
+                id, "Price (\(text(price))) is not between \(text(rules.tick)) and \(text(wholePrice - rules.tick))")
         }
         try checkAmounts(request, id, market, rules)
         try checkExpiration(request)
@@ -84,9 +85,12 @@ extension PolymarketVenue {
         let namesMoney = !request.type.rests && request.signed.side == .buy
         let coarse = namesMoney ? request.value : request.size
         let fine = namesMoney ? request.size : request.value
-        let isLimitShaped = rules.hasDecimals(request.size, rules.sizeDecimals)
+        let isLimitShaped =
+            rules.hasDecimals(request.size, rules.sizeDecimals)
             && rules.hasDecimals(request.value, rules.amountDecimals)
-        guard isLimitShaped || (rules.hasDecimals(coarse, rules.sizeDecimals) && rules.hasDecimals(fine, rules.amountDecimals))
+        guard
+            isLimitShaped
+                || (rules.hasDecimals(coarse, rules.sizeDecimals) && rules.hasDecimals(fine, rules.amountDecimals))
         else {
             throw .invalid(
                 id,
@@ -125,7 +129,8 @@ extension PolymarketVenue {
             free = min(held, account.configuration.allowance) - account.reservedCollateral
         } else {
             needed = request.size
-            free = ledger.tokens(account.index, market: market.index, token: token)
+            free =
+                ledger.tokens(account.index, market: market.index, token: token)
                 - account.reservedTokens(market: market.index, token: token)
         }
         guard needed <= free else { throw .notEnough }

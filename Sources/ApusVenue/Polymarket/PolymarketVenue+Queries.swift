@@ -25,7 +25,8 @@ extension PolymarketVenue {
     ) throws(PolymarketError) -> [UInt8] {
         var start = 0
         if let cursor, !cursor.isEmpty {
-            guard let text = base64Decoded(cursor), let offset = Int(String(decoding: text, as: UTF8.self)), offset >= -1
+            guard let text = base64Decoded(cursor), let offset = Int(String(decoding: text, as: UTF8.self)),
+                offset >= -1
             else { throw PolymarketError(400, "Invalid next_cursor") }
             start = offset < 0 ? elements.count : min(offset, elements.count)
         }
@@ -50,7 +51,8 @@ extension PolymarketVenue {
     func listOrders(_ request: HTTPRequest, _ account: PolymarketAccount) throws(PolymarketError) -> [UInt8] {
         let query = try query(request)
         let wanted = account.open.filter {
-            (query["id"] == nil || query["id"] == $0.id) && (query["asset_id"] == nil || query["asset_id"] == $0.tokenID)
+            (query["id"] == nil || query["id"] == $0.id)
+                && (query["asset_id"] == nil || query["asset_id"] == $0.tokenID)
                 && (query["market"] == nil || query["market"] == $0.market.configuration.conditionID)
         }
         return try page(wanted, cursor: query["next_cursor"]) { out, order in

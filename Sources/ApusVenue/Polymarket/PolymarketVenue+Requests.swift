@@ -84,7 +84,8 @@ extension PolymarketVenue {
         let fits = orders > 0 ? account.orderTokens.take(count, now) : account.cancelTokens.take(count, now)
         let left = orders > 0 ? account.orderTokens.tokens(now) : account.cancelTokens.tokens(now)
         let wait =
-            fits ? 0 : orders > 0 ? account.orderTokens.wait(for: count, now) : account.cancelTokens.wait(for: count, now)
+            fits
+            ? 0 : orders > 0 ? account.orderTokens.wait(for: count, now) : account.cancelTokens.wait(for: count, now)
         let until = (now + wait + second - 1) / second
         headers += [
             NamedText(name: "Poly-RateLimit-Remaining", value: String(left)),

@@ -67,7 +67,8 @@ package final class PolymarketVenue: VenueCore {
         // Participants do not run out of money, nor of tokens: what they hold counts, what they may hold does not.
         var crowd = OutcomeCrowd(
             configuration: configuration, speed: self.configuration.speed, seed: self.configuration.seed, index: index,
-            time: now, addOwner: { ledger.addOwner(collateral: 1_000_000_000 * tokenUnit, pairs: 100_000_000 * tokenUnit) }
+            time: now,
+            addOwner: { ledger.addOwner(collateral: 1_000_000_000 * tokenUnit, pairs: 100_000_000 * tokenUnit) }
         )
         crowd.open(market)
         _ = market.takeChanges()
