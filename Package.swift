@@ -108,10 +108,13 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ]),
+        // A program whose strategy ends badly, for the tests of what happens then.
+        .executableTarget(name: "ApusCrash", dependencies: ["Apus", "ApusCommand"], path: "Tests/Crash"),
         .testTarget(
             name: "ApusCommandTests",
             dependencies: [
-                "ApusCommand", "ApusEngine", "ApusLive", "ApusSamples", "ApusVenue", "ApusVenueServer", "CApusRing",
+                "ApusCommand", "ApusCrash", "ApusEngine", "ApusLive", "ApusSamples", "ApusVenue", "ApusVenueServer",
+                "CApusRing",
             ]),
         .testTarget(name: "ApusHistoryTests", dependencies: ["ApusHistory", "ApusEngine", "Apus", "CApusRing"]),
         .testTarget(name: "TidyTests"),

@@ -77,7 +77,7 @@ struct RootCommand: ParsableCommand {
             """,
         version: apusVersion,
         subcommands: [
-            RunCommand.self, HaltCommand.self, ReduceCommand.self, ResumeCommand.self, ReplayCommand.self,
+            RunCommand.self, SuperviseCommand.self, HaltCommand.self, ReduceCommand.self, ResumeCommand.self, ReplayCommand.self,
             RecordCommand.self, VenueCommand.self, TopCommand.self,
             HistoryCommand.self, DoctorCommand.self,
             ConfigCommand.self, NewCommand.self,

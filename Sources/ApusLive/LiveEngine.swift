@@ -183,6 +183,9 @@ package final class LiveEngine: @unchecked Sendable {
     /// Orders that the venue has not confirmed as ended. After `stop`.
     package var unconfirmed: [OpenOrderLine] { agent.context.openOrders.map(OpenOrderLine.init) }
 
+    /// The same, as the account is asked about them.
+    package var unconfirmedOrders: [KnownOrder] { agent.openRecords.map(KnownOrder.init) }
+
     private let tradingAtEnd = Mutex<TradingState?>(nil)
     let stopPatience = Atomic<UInt64>(0)
     static let closePatience: UInt64 = 2_000_000_000

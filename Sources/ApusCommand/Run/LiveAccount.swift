@@ -44,6 +44,21 @@ extension RunPlan {
         return (store.journalConfiguration(path: path, account: account), isTemporary)
     }
 
+    /// Starts the process that cancels what is open when this one cannot; nil when none is wanted.
+    func startSupervisor(_ account: LiveAccount, _ configuration: LiveConfiguration, log: Log) throws -> SupervisorLink?
+    {
+        guard store.boolean("supervisor.enabled") ?? true else { return nil }
+        let order = SupervisorOrder(
+            engine: configuration.name, socket: controlPath(configuration.name),
+            journal: account.opened.configuration.path, account: account.opened.configuration.account,
+            venue: configuration.venue.rawValue, symbols: symbols,
+            rest: configuration.addresses.rest.map { "\($0)" }, caFile: configuration.caFile, isVenueInside: isLoopback,
+            stallSeconds: store.integer("supervisor.stall_seconds") ?? 10,
+            deadManSeconds: store.integer("supervisor.dead_man_seconds") ?? 60,
+            deadlineSeconds: store.integer("supervisor.deadline_seconds") ?? 60)
+        return try SupervisorLink(order, log: log)
+    }
+
     /// Compares journal and venue until they agree; the configuration takes over what was found. Returns what the engine writes first.
     func recover(
         _ account: LiveAccount, _ configuration: inout LiveConfiguration, _ metadata: VenueMetadata, log: Log,

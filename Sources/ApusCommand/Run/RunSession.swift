@@ -65,22 +65,45 @@ final class RunSession {
         }
         let desk = try ControlDesk(engine, path: plan.controlPath(engine.name), log: log)
         defer { desk.close() }
+        let supervisor = try account.flatMap { try plan.startSupervisor($0, configuration, log: log) }
+        defer { supervisor?.finish() }
         let begin = clock.now
         do { try engine.start() } catch let error as ParameterError { throw plan.located(error) }
         if desk.control.trading != .active {
             log.warning("trading is \(desk.control.trading), as it was when the last run ended; apus resume opens it")
         }
         log.info("engine \(engine.name) runs \(plan.title); look into it with: apus top \(engine.name)")
-        try watch(engine, recording, desk, until: seconds.map { begin + .seconds($0) })
+        do {
+            try watch(engine, recording, desk, supervisor, until: seconds.map { begin + .seconds($0) })
+        } catch {
+            _ = engine.stop()
+            throw error
+        }
         let steady = steadyStart.flatMap { start in engine.allocations().map { $0.since(start) } }
         desk.control.end()
         log.info("stopping: canceling open orders")
         let summary = engine.stop()
         try recording?.close()
+        let unconfirmed = stillOpen(engine, account)
         let passed = (clock.now - begin) / .nanoseconds(1) / 1e9
         return RunResult(
-            summary: summary, unconfirmed: engine.unconfirmed, seconds: passed, strategy: plan.strategy.name,
+            summary: summary, unconfirmed: unconfirmed, seconds: passed, strategy: plan.strategy.name,
             venue: plan.venueKind, steady: steady)
+    }
+
+    /// What the venue did not confirm in time is asked for once more, in the other way there is to it.
+    private func stillOpen(_ engine: LiveEngine, _ account: LiveAccount?) -> [OpenOrderLine] {
+        let orders = engine.unconfirmed
+        guard !orders.isEmpty, let client = account?.client else { return orders }
+        log.warning("\(orders.count) orders are not confirmed as canceled; asking the venue over REST")
+        do {
+            let known = engine.unconfirmedOrders
+            let left = Set(try asked { try await client.cancel(known) }.map(\.clientID))
+            return orders.filter { left.contains($0.clientID) }
+        } catch {
+            log.error("\(error)")
+            return orders
+        }
     }
 
     private func noteSteadyStart(_ engine: LiveEngine) {
@@ -90,7 +113,8 @@ final class RunSession {
 
     /// Draws and narrates until the time is over, the user ends it, or the engine has ended by itself.
     private func watch(
-        _ engine: LiveEngine, _ recording: EngineRecording?, _ desk: ControlDesk, until end: ContinuousClock.Instant?
+        _ engine: LiveEngine, _ recording: EngineRecording?, _ desk: ControlDesk, _ supervisor: SupervisorLink?,
+        until end: ContinuousClock.Instant?
     ) throws {
         let symbols = engine.instruments.map(\.symbol)
         let narrator = try EventNarrator(attachingTo: engine.name, symbols: symbols, log: log)
@@ -103,6 +127,7 @@ final class RunSession {
         while engine.isRunning && !desk.control.isStopAsked {
             narrator.follow()
             desk.narrate()
+            supervisor?.check()
             if let status = engine.status() { account.follow(status) }
             noteSteadyStart(engine)
             try recording?.drain()

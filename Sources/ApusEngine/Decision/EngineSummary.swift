@@ -100,6 +100,9 @@ package struct HopSummary: Codable, Sendable, Equatable {
 }
 
 extension DecisionAgent {
+    /// Open orders with what names them at the venue. Between turns, by the thread that runs them, or after the last.
+    package var openRecords: [OrderRecord] { (0..<orders.openCount).map { orders.records[Int(orders.open[$0])] } }
+
     /// What it has done so far. Between turns, by the thread that runs them, or after the last.
     package var summary: EngineSummary {
         var summary = EngineSummary()

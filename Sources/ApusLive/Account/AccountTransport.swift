@@ -37,7 +37,13 @@ package final class AccountTransport: Sendable {
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
 
-    /// Ends its connections. Once; nothing may be sent afterwards.
+    // One that nobody has closed: its connections end a little later.
+    deinit {
+        let client = client
+        Task { try? await client.shutdown() }
+    }
+
+    /// Ends its connections. Nothing may be sent afterwards.
     package func close() async { try? await client.shutdown() }
 
     /// Sends one request and reads the whole answer.

@@ -39,7 +39,7 @@ package final class OpenedJournal: @unchecked Sendable {
         case .damaged(let place, let damage):
             throw JournalError(
                 "record \(place.number) of the journal is damaged (\(damage.rawValue)) at byte \(place.offset) of \(place.segment), "
-                    + "and records behind it were safe: nothing was changed. Look with apus journal verify; restore the file, "
+                    + "and records behind it were safe: nothing was changed. Look with apus journal; restore the file, "
                     + "or move the journal away and start with what the venue says")
         case .torn: lost = "its writing was not finished"
         case .unsynced(_, let behind):

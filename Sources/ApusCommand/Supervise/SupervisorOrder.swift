@@ -1,0 +1,49 @@
+import ApusEngine
+import ApusLive
+import Foundation
+
+/// What a supervisor must know of the engine that it stands by: the first line that it reads. Keys come from its environment, which
+/// is the engine's.
+struct SupervisorOrder: Codable, Sendable {
+    var engine: String
+    var socket: String
+    var journal: String
+    var account: UInt64
+    var venue: String
+    var symbols: [String]
+    var rest: String?
+    var caFile: String?
+    /// The venue lives in the engine's process and dies with it.
+    var isVenueInside: Bool
+    var stallSeconds: Int
+    var deadManSeconds: Int
+    var deadlineSeconds: Int
+
+    /// The account, by the keys of this environment.
+    func makeClient() throws -> any AccountClient {
+        guard let kind = VenueKind(rawValue: venue) else {
+            throw CommandFailure(ExitStatus.usage, "there is no venue \(venue)")
+        }
+        var configuration = LiveConfiguration(
+            venue: kind, symbols: symbols,
+            orders: .live(try Credentials(kind, environment: Environment.all())), engine: EngineConfiguration(runTag: 0)
+        )
+        configuration.addresses.rest = try rest.map { text throws(LiveError) in try VenueAddress(text) }
+        configuration.caFile = caFile
+        let known = configuration
+        let metadata = try blocking {
+            try await VenueMetadata.fetch(
+                known.venue, symbols: known.symbols, rest: known.addresses.rest, caFile: known.caFile)
+        }
+        guard let client = try configuration.accountClient(metadata) else {
+            throw CommandFailure(ExitStatus.usage, "orders cannot be sent to \(venue)")
+        }
+        return QueuedAccountClient(client, patience: .seconds(10))
+    }
+}
+
+/// What the engine says to its supervisor besides: one line.
+enum SupervisorWord: String {
+    /// Everything was stopped in order; what was not confirmed is in the engine's own report.
+    case stopped
+}

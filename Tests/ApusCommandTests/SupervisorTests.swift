@@ -1,0 +1,105 @@
+import ApusEngine
+import Foundation
+import Glibc
+import Testing
+
+@testable import ApusCommand
+@testable import ApusLive
+
+/// A run of the program of `Tests/Crash` in a process of its own, against a venue of this one.
+private final class CrashRun {
+    let venue: RigVenue
+    let folder: String
+    let name: String
+
+    init(_ name: String) throws {
+        venue = try RigVenue()
+        var template = Array("/tmp/apus-test-XXXXXX".utf8CString)
+        folder = String(cString: mkdtemp(&template))
+        self.name = "apus-test-\(name)-\(getpid())"
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: folder) }
+
+    var journal: String { "\(folder)/journal" }
+
+    private var settings: [String] {
+        let address = "http://127.0.0.1:\(venue.port)"
+        return [
+            "mode=live", "venue.kind=binance-usdm", "venue.rest=\(address)", "venue.stream=\(address)",
+            "venue.user=\(address)", "venue.orders=\(address)", "engine.name=\(name)", "engine.socket=\(folder)/c.sock",
+            "journal.path=\(journal)", "journal.segment_mb=1", "supervisor.stall_seconds=1",
+            "risk.price_band_ppm=100000",
+        ]
+    }
+
+    /// Starts it; the environment holds the account's keys.
+    func start(_ arguments: [String]) throws -> Process {
+        let process = Process()
+        let here = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+        process.executableURL = here.appendingPathComponent("ApusCrash")
+        process.arguments = ["run", "--plain"] + settings.flatMap { ["--set", $0] } + arguments
+        var environment = ProcessInfo.processInfo.environment
+        environment["APUS_BINANCE_API_KEY"] = venue.key
+        environment["APUS_BINANCE_API_SECRET"] = venue.secret
+        environment["SWIFT_BACKTRACE"] = "enable=no"
+        process.environment = environment
+        try process.run()
+        return process
+    }
+
+    /// The report that the supervisor leaves; waits for it.
+    func report() throws -> RescueReport {
+        let end = ContinuousClock.now + .seconds(40)
+        while true {
+            if let file = Files.names(in: journal).first(where: { $0.hasPrefix("supervisor-") }) {
+                return try JSONDecoder().decode(
+                    RescueReport.self, from: Data(contentsOf: URL(fileURLWithPath: "\(journal)/\(file)")))
+            }
+            try #require(ContinuousClock.now < end, "the supervisor has left no report")
+            usleep(20_000)
+        }
+    }
+}
+
+@Suite(.serialized) struct SupervisorTests {
+    @Test(arguments: ["trap", "kill"])
+    func cancelsWhatACrashLeavesOpenAndTheNextRunGoesOn(_ how: String) async throws {
+        try await onThread {
+            let run = try CrashRun("crash-\(how)")
+            let process = try run.start(["--strategy", "crasher", "--set", "strategy.parameters.how=\(how)"])
+            process.waitUntilExit()
+            #expect(process.terminationReason == .uncaughtSignal)
+            let report = try run.report()
+            #expect(report.isComplete && report.unconfirmed.isEmpty && report.problems.isEmpty)
+            #expect(report.orders.count == 2 && report.orders.allSatisfy { $0.outcome == .canceled })
+            #expect(try run.venue.orders().all == 2 && run.venue.orders().open == 0)
+
+            let next = try run.start(["--strategy", "watcher", "--seconds", "1"])
+            next.waitUntilExit()
+            #expect(next.terminationReason == .exit && next.terminationStatus == ExitStatus.success)
+            let opened = try OpenedJournal(
+                JournalConfiguration(
+                    path: run.journal,
+                    account: Credentials.binance(BinanceCredentials(key: run.venue.key, secret: "")).account),
+                access: .read)
+            #expect(opened.openOrders.isEmpty && opened.state.runs == 2 && opened.state.wasStopped)
+            #expect(opened.state.runTags.count == 2)
+            try run.venue.stop()
+        }
+    }
+
+    @Test func cancelsForAnEngineThatHangs() async throws {
+        try await onThread {
+            let run = try CrashRun("hang")
+            let process = try run.start(["--strategy", "crasher", "--set", "strategy.parameters.how=hang"])
+            let report = try run.report()
+            #expect(process.isRunning)
+            #expect(report.isComplete && report.reason.contains("no heartbeat"))
+            #expect(try run.venue.orders().open == 0)
+            kill(process.processIdentifier, SIGKILL)
+            process.waitUntilExit()
+            try run.venue.stop()
+        }
+    }
+}
