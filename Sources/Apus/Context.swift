@@ -38,34 +38,44 @@ public struct Context {
     // MARK: Orders
 
     /// Places a limit order: at `price` or better.
+    /// - Parameters:
+    ///   - expiresAfter: the order ends by itself so long from now; only with `.goodTillCanceled` and `.postOnly`. Venues
+    ///     count in whole seconds, and some want it to be a minute away.
+    ///   - whenLimited: what happens when the instrument's order rate is used up.
     @discardableResult
     @inlinable
     public func limit(
         _ side: Side, _ quantity: Quantity, of instrument: Instrument, at price: Price,
-        _ timeInForce: TimeInForce = .goodTillCanceled, reduceOnly: Bool = false
+        _ timeInForce: TimeInForce = .goodTillCanceled, reduceOnly: Bool = false, expiresAfter: Duration? = nil,
+        whenLimited: WhenLimited = .refuse
     ) -> Placement {
-        place(side, quantity, instrument, .limit, timeInForce, reduceOnly, price)
+        let expiry = expiresAfter.map { max(core.pointee.now &+ Self.nanoseconds($0), 1) } ?? 0
+        return place(
+            OrderRequest(
+                instrument: instrument, side: side, type: .limit, timeInForce: timeInForce, isReduceOnly: reduceOnly,
+                price: price.units, quantity: quantity.units, expiry: expiry, whenLimited: whenLimited))
     }
 
     /// Places a market order: at what the book offers, within the risk gate's price band.
     @discardableResult
     @inlinable
     public func market(
-        _ side: Side, _ quantity: Quantity, of instrument: Instrument, reduceOnly: Bool = false
+        _ side: Side, _ quantity: Quantity, of instrument: Instrument, reduceOnly: Bool = false,
+        whenLimited: WhenLimited = .refuse
     ) -> Placement {
-        place(side, quantity, instrument, .market, .immediateOrCancel, reduceOnly, .zero)
+        place(
+            OrderRequest(
+                instrument: instrument, side: side, type: .market, timeInForce: .immediateOrCancel,
+                isReduceOnly: reduceOnly, price: 0, quantity: quantity.units, whenLimited: whenLimited))
     }
 
     @usableFromInline
-    func place(
-        _ side: Side, _ quantity: Quantity, _ instrument: Instrument, _ type: OrderType, _ timeInForce: TimeInForce,
-        _ reduceOnly: Bool, _ price: Price
-    ) -> Placement {
-        core.pointee.desk.place(
-            core.pointee.desk.owner,
-            OrderRequest(
-                instrument: instrument, side: side, type: type, timeInForce: timeInForce, isReduceOnly: reduceOnly,
-                price: price.units, quantity: quantity.units))
+    func place(_ request: OrderRequest) -> Placement { core.pointee.desk.place(core.pointee.desk.owner, request) }
+
+    @usableFromInline
+    static func nanoseconds(_ duration: Duration) -> UInt64 {
+        let (seconds, attoseconds) = duration.components
+        return UInt64(clamping: seconds) &* 1_000_000_000 &+ UInt64(clamping: attoseconds / 1_000_000_000)
     }
 
     /// Asks for an order's end. It stays open, and may still be filled, until a report says so.
@@ -101,10 +111,10 @@ public struct Context {
     @inlinable
     public func position(of instrument: Instrument) -> Position { Position(instrument.record) }
 
-    /// The start balance plus all realised profit minus all fees.
+    /// The start balance plus all realised profit minus all fees and funding.
     public var balance: Money {
         let profit = self.profit
-        return core.pointee.startBalance + profit.realised - profit.fees
+        return core.pointee.startBalance + profit.realised - profit.fees - profit.funding
     }
 
     /// Profit and loss over all instruments. O(instruments).
@@ -115,6 +125,7 @@ public struct Context {
             sum.realised += position.realised
             sum.unrealised += position.unrealised
             sum.fees += position.fees
+            sum.funding += position.funding
         }
         return sum
     }
@@ -124,8 +135,7 @@ public struct Context {
     /// Sets a timer, once or at a steady pace; nil when 64 are set already. `Strategy.timer` gets the number.
     @discardableResult
     public func setTimer(after delay: Duration, repeats: Bool = false) -> TimerID? {
-        let (seconds, attoseconds) = delay.components
-        let wait = UInt64(clamping: seconds) &* 1_000_000_000 &+ UInt64(clamping: attoseconds / 1_000_000_000)
+        let wait = Self.nanoseconds(delay)
         return core.pointee.desk.setTimer(core.pointee.desk.owner, core.pointee.now &+ wait, repeats ? wait : 0)
     }
 

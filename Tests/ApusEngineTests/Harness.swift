@@ -176,6 +176,12 @@ func wideLimits() -> RiskLimits {
     limits.maxPositionNotional = Money(whole: 1_000_000_000)
     limits.priceBandPpm = 1_000_000
     limits.maxOpenOrders = 4_096
+    limits.maxInstrumentOrders = 4_096
+    limits.tradeBandPpm = 1_000_000
+    limits.maxGrossExposure = Money(whole: 1_000_000_000)
+    limits.maxNetExposure = Money(whole: 1_000_000_000)
+    limits.maxDailyLoss = Money(whole: 1_000_000_000)
+    limits.ordersPerMinute = 60_000_000_000
     limits.ordersPerSecond = 1_000_000_000
     limits.orderBurst = 1_000_000
     return limits
@@ -190,6 +196,7 @@ struct Bench {
 
     init(
         slots: UInt32 = 1_024, instruments: [InstrumentDefinition] = [definition()], limits: RiskLimits = wideLimits(),
+        time: TimeSource = .simulated,
         configure: (inout EngineConfiguration) -> Void = { _ in }
     ) throws {
         feed = TestFeed(slots: slots)
@@ -203,7 +210,7 @@ struct Bench {
             RecordingStrategy(recorder: recorder)
         }
         agent = try DecisionAgent(
-            strategy: strategy, instruments: instruments, feed: feed, sink: sink, time: .simulated,
+            strategy: strategy, instruments: instruments, feed: feed, sink: sink, time: time,
             configuration: configuration)
         try agent.start(feed.now)
     }
@@ -240,7 +247,8 @@ struct Bench {
     }
 
     func fill(
-        _ id: OrderID, _ quantity: Int64, trade: UInt64, cumulative: Int64 = 0, price: Int64 = 10_000, fee: Int64 = 0
+        _ id: OrderID, _ quantity: Int64, trade: UInt64, cumulative: Int64 = 0, price: Int64 = 10_000, fee: Int64 = 0,
+        isOther: Bool = false
     ) {
         sink.report(APUS_REPORT_FILL, id) {
             $0.quantity = quantity
@@ -248,6 +256,7 @@ struct Bench {
             $0.trade_id = trade
             $0.cumulative = cumulative
             $0.fee = fee
+            $0.flags = isOther ? UInt8(APUS_REPORT_FEE_OTHER_ASSET.rawValue) : 0
         }
     }
 

@@ -51,6 +51,25 @@ private struct PaperBench {
 
     func order(_ id: OrderID) -> Order? { context.order(id) }
 
+    /// What the venue says to an order that no gate has seen.
+    func answers(toBuy price: Int64, _ type: apus_order_type, _ timeInForce: apus_time_in_force) throws
+        -> [apus_report]
+    {
+        var order = apus_order()
+        order.client_id = 1 << 63
+        order.action = UInt8(APUS_ORDER_PLACE.rawValue)
+        order.type = UInt8(type.rawValue)
+        order.time_in_force = UInt8(timeInForce.rawValue)
+        (order.price, order.quantity, order.decided_ns) = (price, 10, feed.now)
+        try #require(apus_order_push(paper.queues.pointee.orders, &order) == 0)
+        feed.now += 1_000
+        while paper.turn(feed.now) > 0 {}
+        var reports: [apus_report] = []
+        var report = apus_report()
+        while apus_report_pop(paper.queues.pointee.reports, &report) { reports.append(report) }
+        return reports
+    }
+
     var fills: [(Int64, Int64, Bool)] {
         recorder.reports.compactMap(\.fill).map { ($0.price.units, $0.quantity.units, $0.isMaker) }
     }
@@ -154,14 +173,21 @@ private struct PaperBench {
         #expect(bench.fills.last.map { $0 == (10_100, 4, true) } == true, "nobody else bids there: we are first")
     }
 
-    @Test func postOnlyAndFillOrKill() throws {
+    @Test func aPostOnlyOrderThatCrossesOnItsArrivalIsRejected() throws {
         let bench = try PaperBench()
-        let crossing = bench.place(.buy, 1, at: 10_100, .postOnly)
-        let whole = bench.place(.buy, 70, at: 10_110, .fillOrKill)
-        let tooMuch = bench.place(.sell, 51, at: 10_000, .fillOrKill)
+        let crossing = bench.place(.buy, 1, at: 10_090, .postOnly)
+        bench.feed.now += 10
+        bench.feed.book([(10_000, 50)], [(10_090, 30)])
         bench.wait()
         #expect(bench.order(crossing)?.state == .rejected)
         #expect(bench.recorder.reports.contains { $0.code == PaperReason.postOnlyWouldTake.rawValue })
+    }
+
+    @Test func postOnlyAndFillOrKill() throws {
+        let bench = try PaperBench()
+        let whole = bench.place(.buy, 70, at: 10_110, .fillOrKill)
+        let tooMuch = bench.place(.sell, 51, at: 10_000, .fillOrKill)
+        bench.wait()
         #expect(bench.order(whole)?.state == .filled)
         #expect(bench.order(tooMuch)?.state == .rejected)
         #expect(bench.fills.map { $0.1 }.reduce(0, +) == 70)
@@ -230,13 +256,15 @@ private struct PaperBench {
         let bench = try PaperBench()
         let ask = bench.place(.sell, 10, at: 10_050)
         bench.wait()
-        let bid = bench.place(.buy, 10, at: 10_050)
-        let taker = bench.place(.buy, 10, at: 10_100, .immediateOrCancel)
-        bench.context.market(.buy, Quantity(units: 10), of: bench.instrument)
-        bench.wait()
+        // The gate lets none of these through, so they come from behind it.
+        let bid = try bench.answers(toBuy: 10_050, APUS_LIMIT, APUS_GTC)
+        #expect(bid.map(\.code).contains(PaperReason.wouldMeetOwnOrder.rawValue))
+        for (price, type) in [(Int64(10_100), APUS_LIMIT), (0, APUS_MARKET)] {
+            let taker = try bench.answers(toBuy: price, type, APUS_IOC)
+            #expect(taker.last.map { UInt32($0.kind) } == APUS_REPORT_EXPIRED.rawValue)
+            #expect(taker.last?.cumulative == 0, "only what stands before our own order could be taken")
+        }
         #expect(bench.order(ask)?.state == .live)
-        #expect(bench.order(bid)?.state == .rejected)
-        #expect(bench.order(taker)?.state == .expired, "only what stands before our own order could be taken")
         bench.expectFills([])
     }
 

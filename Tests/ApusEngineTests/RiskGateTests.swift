@@ -181,7 +181,10 @@ import Testing
 
     @Test func tooLargeASumIsRefusedNotWrapped() throws {
         let bench = try limited {
-            $0.maxOrderNotional = .greatest; $0.maxPositionNotional = .greatest
+            $0.maxOrderNotional = .greatest
+            $0.maxPositionNotional = .greatest
+            $0.maxGrossExposure = .greatest
+            $0.maxNetExposure = .greatest
         }
         #expect(bench.buy(.max - 10).id != nil)
         #expect(bench.buy(20).refusal == .positionAboveMaximum)

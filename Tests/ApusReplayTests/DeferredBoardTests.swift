@@ -97,6 +97,9 @@ private final class MarketOfDeltas {
         var engine = EngineConfiguration(runTag: 1)
         engine.limits.priceBandPpm = 1_000_000
         engine.limits.maxOpenOrders = 64
+        engine.limits.maxInstrumentOrders = 64
+        engine.limits.ordersPerMinute = 60_000_000_000
+        engine.limits.maxDailyLoss = nil
         engine.limits.ordersPerSecond = 1_000_000_000
         engine.limits.orderBurst = 1_000_000
         // The test has one thread.

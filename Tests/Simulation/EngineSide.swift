@@ -170,6 +170,10 @@ final class EngineSide {
         configuration.limits.priceBandPpm = 50_000
         configuration.limits.ordersPerSecond = 100
         configuration.limits.orderBurst = 50
+        configuration.limits.ordersPerMinute = 6_000
+        configuration.limits.maxGrossExposure = Money(whole: 800_000)
+        configuration.limits.maxNetExposure = Money(whole: 600_000)
+        configuration.limits.maxDailyLoss = nil
         configuration.reconcilePause = 2 * second
         configuration.eventBatch = 64
         configuration.reportBatch = 16

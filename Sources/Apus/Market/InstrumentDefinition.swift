@@ -38,6 +38,18 @@ public struct InstrumentDefinition: Sendable, Hashable, Codable {
     public var minNotional: ExactDecimal?
     /// What one contract stands for: base coins (linear) or quote value (inverse).
     public var multiplier: Int64
+    /// The largest quote value of an order that the venue takes; nil: it names none.
+    public var maxNotional: ExactDecimal?
+    /// The least and the largest price of an order that the venue takes; nil: it names none. An outcome's price always
+    /// lies in tick to 1 - tick.
+    public var minPrice: ExactDecimal?
+    /// See `minPrice`.
+    public var maxPrice: ExactDecimal?
+    /// Seconds that an order with an end of its own must have before it (Polymarket: 60); nil: the venue names none.
+    public var minLifetimeSeconds: Int?
+    /// The asset that profit, loss and margin are paid in. Instruments of one asset share its balance; nil: the asset
+    /// that most instruments of the account settle in.
+    public var settlementAsset: String?
 
     /// A definition; whether it is sound shows `InstrumentError` when an engine takes it.
     public init(

@@ -13,12 +13,22 @@ package struct InstrumentRecord {
     @usableFromInline package var state: BookState = .syncing
     @usableFromInline package var flags: UInt8 = 0
     package var needsResync = false
+    /// Whether the risk ledger holds a value of it that the next touch changes.
+    package var valuation = Valuation.none
     /// Book events below this number are older than what the board has shown.
     package var knownBefore: UInt64 = 0
 
     @usableFromInline package var position = PositionLedger()
     package var openBuys: Int64 = 0
     package var openSells: Int64 = 0
+    /// Open orders of either side.
+    package var openOrders: Int32 = 0
+    /// Whether what open buys would cost is kept in `openCost`: where an account pays in full.
+    package var isPaidInFull = false
+    /// What open buys would cost, in the settlement asset.
+    package var openCost: Int128 = 0
+    /// Price of the newest trade; 0 when there was none.
+    package var lastTrade: Int64 = 0
 
     @usableFromInline package var tick: Int64
     @usableFromInline package var lot: Int64
@@ -27,6 +37,15 @@ package struct InstrumentRecord {
     @usableFromInline package var minQuantity: Int64
     @usableFromInline package var maxQuantity: Int64
     @usableFromInline package var minNotional: Money
+    package var maxNotional: Money
+    package var minPrice: Int64
+    package var maxPrice: Int64
+    private let venueMaxPrice: Int64
+    /// Nanoseconds that an order with an end of its own must have before it.
+    package var minLifetime: UInt64
+    package var settlementAsset: String
+    /// What one unit of the other asset that fees are paid in is worth in the settlement asset; zero: nobody knows.
+    package var otherFeeRate = Money.zero
     @usableFromInline package var economics: Economics
     @usableFromInline package var symbol: String
     @usableFromInline package var venue: String
@@ -66,6 +85,17 @@ package struct InstrumentRecord {
         }
         try require(minQuantity >= 0 && minQuantity <= maxQuantity, "minQuantity", "must lie between 0 and maxQuantity")
         minNotional = definition.minNotional.map { Money($0) } ?? .zero
+        maxNotional = definition.maxNotional.map { Money($0) } ?? .greatest
+        try require(maxNotional >= minNotional, "maxNotional", "must not be below minNotional")
+        minPrice = 1
+        if let least = definition.minPrice { minPrice = try units(least, definition.priceDecimals, "minPrice") }
+        var most = Int64.max
+        if let price = definition.maxPrice { most = try units(price, definition.priceDecimals, "maxPrice") }
+        try require(minPrice <= most, "maxPrice", "must not be below minPrice")
+        (venueMaxPrice, maxPrice) = (most, most)
+        try require((definition.minLifetimeSeconds ?? 0) >= 0, "minLifetimeSeconds", "must not be negative")
+        minLifetime = UInt64(definition.minLifetimeSeconds ?? 0) * 1_000_000_000
+        settlementAsset = definition.settlementAsset ?? ""
         priceDecimals = definition.priceDecimals
         quantityDecimals = definition.quantityDecimals
         economics = Economics(definition)
@@ -73,7 +103,38 @@ package struct InstrumentRecord {
         venue = definition.venue
         self.index = UInt16(index)
         self.depth = depth
+        change(tick: tick)
     }
+
+    /// A new tick; the largest price of an outcome is one tick below 1.
+    package mutating func change(tick new: Int64) {
+        tick = new
+        guard economics.contract == .binary else { return }
+        maxPrice = min(venueMaxPrice, Int64(economics.priceOne) - new)
+    }
+
+    /// A fee in another asset than profit and loss: kept in a purse of its own, and worth something only by a known rate.
+    /// `isUndone`: it is taken back.
+    package mutating func worth(ofOtherFee fee: Money, isUndone: Bool) -> Money {
+        let change = isUndone ? -fee : fee
+        position.otherFees = (Money(atoms: position.otherFees) + change).atoms
+        position.otherFeeCount += isUndone ? -1 : 1
+        if otherFeeRate == .zero {
+            position.unvaluedFees += isUndone ? -1 : 1
+            return .zero
+        }
+        return Money(atoms: fee.atoms.multipliedSaturating(by: otherFeeRate.atoms).dividedNearest(by: Money.one))
+    }
+}
+
+/// What the risk ledger holds of an instrument.
+package enum Valuation: UInt8 {
+    /// Nothing: it is flat and has no open orders.
+    case none
+    /// A value at the newest touch.
+    case fresh
+    /// A value that a touch, an order or a fill has made old.
+    case old
 }
 
 /// The decision thread's copy of one board entry, made when a strategy asks for depth.

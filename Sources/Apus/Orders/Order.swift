@@ -109,9 +109,16 @@ public struct Order {
     public package(set) var timeInForce: TimeInForce
     /// Whether it may only make the position smaller.
     public package(set) var isReduceOnly: Bool
+    /// Which strategy of the engine placed it.
+    package var strategy: UInt8 = 0
     /// Where it is in its life.
     public package(set) var state: OrderState
 
+    /// When it ends by itself; 0: never.
+    package var expiryTime: UInt64 = 0
+
+    /// When it ends by itself, on the scale of `Context.now`; nil: never.
+    public var expiry: UInt64? { expiryTime == 0 ? nil : expiryTime }
     /// What is not filled yet.
     @inlinable
     public var remaining: Quantity { quantity - filled }

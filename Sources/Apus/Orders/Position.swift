@@ -41,12 +41,19 @@ public struct Position {
     /// Fees paid; negative is a rebate received.
     @inlinable
     public var fees: Money { Money(atoms: record.pointee.position.fees) }
+    /// Paid for holding it, from one funding time to the next; negative was received.
+    @inlinable
+    public var funding: Money { Money(atoms: record.pointee.position.funding) }
+    /// Fees that were paid in another asset, in that asset. They are in `fees` only where a rate is known.
+    public var otherFees: Money { Money(atoms: record.pointee.position.otherFees) }
+    /// How many fees were paid in another asset of which no rate is known: they are in no profit.
+    public var unvaluedFees: Int { record.pointee.position.unvaluedFees }
     /// What closing at the middle of the touch would earn; zero when flat or when the book is empty.
     public var unrealised: Money {
         Money(atoms: record.pointee.position.unrealised(record.pointee.touch, record.pointee.economics))
     }
-    /// Realised plus unrealised minus fees.
-    public var profit: Money { realised + unrealised - fees }
+    /// Realised plus unrealised minus fees and funding.
+    public var profit: Money { realised + unrealised - fees - funding }
     /// Bought so far.
     @inlinable
     public var bought: Quantity { Quantity(units: record.pointee.position.bought) }
@@ -64,6 +71,11 @@ package struct PositionLedger: Equatable {
     @usableFromInline package var cost: Int128 = 0
     @usableFromInline package var realised: Int128 = 0
     @usableFromInline package var fees: Int128 = 0
+    @usableFromInline package var funding: Int128 = 0
+    /// Fees in another asset, in that asset, how many there were, and of how many no value is known.
+    package var otherFees: Int128 = 0
+    package var otherFeeCount = 0
+    package var unvaluedFees = 0
     @usableFromInline package var bought: Int64 = 0
     @usableFromInline package var sold: Int64 = 0
 
@@ -86,6 +98,9 @@ package struct PositionLedger: Equatable {
             quantity = overflow ? (side == .buy ? .max : .min) : sum
         }
     }
+
+    /// Funding that was paid; negative was received.
+    package mutating func pay(funding paid: Int128) { funding = (Money(atoms: funding) + Money(atoms: paid)).atoms }
 
     private mutating func close(_ closing: Int64, _ price: Int64, _ economics: Economics) {
         let sign: Int64 = quantity > 0 ? 1 : -1
@@ -127,9 +142,6 @@ package struct PositionLedger: Equatable {
         cost = price > 0 ? economics.value(price, quantity) : 0
     }
 
-    /// Pays for holding the position, such as funding; a negative amount is received.
-    package mutating func pay(_ amount: Int128) { fees = (Money(atoms: fees) + Money(atoms: amount)).atoms }
-
     /// The gain if all were closed at the middle of the touch.
     package func unrealised(_ touch: Touch, _ economics: Economics) -> Int128 {
         guard quantity != 0, touch.bidQuantity != 0 || touch.askQuantity != 0 else { return 0 }
@@ -148,13 +160,18 @@ public struct Profit: Sendable, Equatable {
     public var unrealised: Money
     /// Fees paid.
     public var fees: Money
-    /// Realised plus unrealised minus fees.
-    public var net: Money { realised + unrealised - fees }
+    /// Funding paid.
+    public var funding: Money
+    /// Realised plus unrealised minus fees and funding.
+    public var net: Money { realised + unrealised - fees - funding }
 
     /// A profit of these parts.
-    public init(realised: Money = .zero, unrealised: Money = .zero, fees: Money = .zero) {
+    public init(
+        realised: Money = .zero, unrealised: Money = .zero, fees: Money = .zero, funding: Money = .zero
+    ) {
         self.realised = realised
         self.unrealised = unrealised
         self.fees = fees
+        self.funding = funding
     }
 }

@@ -1,7 +1,7 @@
 /// Why the engine did not let an order out. Nothing was sent.
 @frozen
 public enum Refusal: UInt8, Sendable, Codable, CaseIterable, Error {
-    /// The kill switch is on.
+    /// Trading is halted.
     case killed = 0
     /// The book is not live: nothing says what the price is.
     case bookNotLive
@@ -45,11 +45,55 @@ public enum Refusal: UInt8, Sendable, Codable, CaseIterable, Error {
     case unknownInstrument
     /// The journal has no room for another order, or its disk fails.
     case journalFull
+    /// Only orders that reduce a position may go out, and this one is not marked as such.
+    case onlyReducing
+    /// The newest touch of the book is older than allowed.
+    case bookTooOld
+    /// The price is below the least that the venue takes.
+    case priceBelowMinimum
+    /// The price is above the largest that the venue takes.
+    case priceAboveMaximum
+    /// Too far from the newest trade.
+    case priceFarFromTrade
+    /// Its own end comes too soon, or has come already.
+    case expiryTooSoon
+    /// An order that does not stay cannot have an end of its own.
+    case expiryWithoutRest
+    /// A post-only order would take.
+    case postOnlyWouldTake
+    /// It could meet an open order of this engine on the other side.
+    case wouldMeetOwnOrder
+    /// As many orders of the instrument are open as may be.
+    case tooManyOpenOrdersOfInstrument
+    /// As many orders of the strategy are open as may be.
+    case tooManyOpenOrdersOfStrategy
+    /// With all open orders filled, the value of all positions together would be larger than allowed.
+    case grossExposureAboveMaximum
+    /// With all open orders of one direction filled, longs and shorts would outweigh each other by more than allowed.
+    case netExposureAboveMaximum
+    /// The balance does not cover it and all that is open.
+    case balanceTooLow
+    /// An account that pays in full cannot sell what it does not hold.
+    case notHeld
+    /// The day's loss, or the fall from its peak, has reached the limit.
+    case dayLossReached
+    /// The venue's circuit breaker is open.
+    case breakerOpen
+    /// This order number was given out before.
+    case duplicateIdentifier
+    /// More orders of this instrument in a short time than allowed.
+    case instrumentRateExceeded
+    /// As many orders wait for the rate as may.
+    case queueFull
+
+    /// An order that waited for the rate and was refused then is told as `ReportKind.refused`, with this plus the rule's
+    /// number as its code; smaller codes are the last guard's.
+    public static var firstCode: Int32 { 1_000 }
 
     /// The reason in words.
     public var reason: String {
         switch self {
-        case .killed: "the kill switch is on"
+        case .killed: "trading is halted"
         case .bookNotLive: "the book is not live"
         case .quantityNotPositive: "the quantity is not positive"
         case .quantityOffLot: "the quantity is no multiple of the lot"
@@ -71,6 +115,26 @@ public enum Refusal: UInt8, Sendable, Codable, CaseIterable, Error {
         case .changePending: "a change of the order is on its way"
         case .unknownInstrument: "the instrument is unknown"
         case .journalFull: "the journal has no room for another order"
+        case .onlyReducing: "only orders that reduce a position pass"
+        case .bookTooOld: "the book's newest touch is too old"
+        case .priceBelowMinimum: "the price is below the venue's minimum"
+        case .priceAboveMaximum: "the price is above the venue's maximum"
+        case .priceFarFromTrade: "the price is too far from the last trade"
+        case .expiryTooSoon: "the order's own end comes too soon"
+        case .expiryWithoutRest: "only an order that rests can have an end of its own"
+        case .postOnlyWouldTake: "a post-only order would take"
+        case .wouldMeetOwnOrder: "the order could meet an own one"
+        case .tooManyOpenOrdersOfInstrument: "too many orders of the instrument are open"
+        case .tooManyOpenOrdersOfStrategy: "too many orders of the strategy are open"
+        case .grossExposureAboveMaximum: "the gross exposure could exceed its maximum"
+        case .netExposureAboveMaximum: "the net exposure could exceed its maximum"
+        case .balanceTooLow: "the balance does not cover the order and what is open"
+        case .notHeld: "what is not held cannot be sold"
+        case .dayLossReached: "the day's loss limit is reached"
+        case .breakerOpen: "the venue's circuit breaker is open"
+        case .duplicateIdentifier: "the order number was given out before"
+        case .instrumentRateExceeded: "too many orders of the instrument in a short time"
+        case .queueFull: "too many orders wait for the rate"
         }
     }
 }

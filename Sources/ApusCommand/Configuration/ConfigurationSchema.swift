@@ -68,22 +68,6 @@ private let strategyFields = [
     ConfigurationField("strategy.parameters", .table, .table([]), "Its parameters by name"),
 ]
 
-// No built-in values here: the risk gate has its own, and what nobody sets stays with it.
-private let riskFields = [
-    ConfigurationField("risk.max_order_notional", .decimal, nil, "Quote value of one order"),
-    ConfigurationField(
-        "risk.max_position_notional", .decimal, nil, "Quote value of a position with all open orders of one side filled"
-    ),
-    ConfigurationField("risk.max_order_quantity", .decimal, nil, "Quantity of one order"),
-    ConfigurationField(
-        "risk.max_position", .decimal, nil, "Quantity of a position with all open orders of one side filled"),
-    ConfigurationField(
-        "risk.price_band_ppm", .integer(0...1_000_000), nil, "How far outside the touch a price may be, in millionths"),
-    ConfigurationField("risk.max_open_orders", .integer(0...1000), nil, "Open orders of all instruments together"),
-    ConfigurationField("risk.orders_per_second", .integer(1...100_000), nil, "New and changed orders in a second"),
-    ConfigurationField("risk.order_burst", .integer(1...100_000), nil, "New and changed orders at once"),
-]
-
 private let recordFields = [
     ConfigurationField("record.path", .text, nil, "File to which everything that the sockets receive is written")
 ]

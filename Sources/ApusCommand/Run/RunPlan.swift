@@ -97,6 +97,7 @@ struct RunPlan {
     func live(loopback: LoopbackVenue?) throws -> LiveConfiguration {
         var engine = EngineConfiguration(runTag: freshRunTag())
         engine.limits = try Self.limits(store)
+        engine.otherFeeRate = try RiskConfiguration.otherFeeRate(store)
         engine.startBalance = Money(whole: 100_000)
         var live = LiveConfiguration(
             venue: VenueKind(rawValue: venueKind) ?? .binanceUSDM, symbols: symbols,
@@ -152,22 +153,7 @@ struct RunPlan {
     }
 
     /// The risk gate's limits; what nobody set is the gate's own.
-    static func limits(_ store: ConfigurationStore) throws -> RiskLimits {
-        var limits = RiskLimits()
-        func decimal(_ key: String) throws -> ExactDecimal? {
-            guard let text = store.text(key) else { return nil }
-            do { return try ExactDecimal(text) } catch { throw store.error(key, "\(error)") }
-        }
-        if let value = try decimal("risk.max_order_notional") { limits.maxOrderNotional = Money(value) }
-        if let value = try decimal("risk.max_position_notional") { limits.maxPositionNotional = Money(value) }
-        limits.maxOrderQuantity = try decimal("risk.max_order_quantity")
-        limits.maxPosition = try decimal("risk.max_position")
-        limits.priceBandPpm = store.integer("risk.price_band_ppm").map(Int64.init) ?? limits.priceBandPpm
-        limits.maxOpenOrders = store.integer("risk.max_open_orders") ?? limits.maxOpenOrders
-        limits.ordersPerSecond = store.integer("risk.orders_per_second") ?? limits.ordersPerSecond
-        limits.orderBurst = store.integer("risk.order_burst") ?? limits.orderBurst
-        return limits
-    }
+    static func limits(_ store: ConfigurationStore) throws -> RiskLimits { try RiskConfiguration.limits(store) }
 }
 
 // Hundredths of a second since 1970: two runs of one account never share a tag unless they start within one of them, or 497

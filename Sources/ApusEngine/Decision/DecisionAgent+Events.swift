@@ -99,7 +99,7 @@ extension DecisionAgent {
         case APUS_EVENT_TRADE.rawValue: trade(event, record)
         case APUS_EVENT_BOOK_STATE.rawValue: bookState(event, number, record)
         case APUS_EVENT_TICK_SIZE.rawValue:
-            record.pointee.tick = event.ask_price
+            record.pointee.change(tick: event.ask_price)
             box.tickSize(Instrument(record), previous: Price(units: event.bid_price), context)
         default: stranger()
         }
@@ -120,10 +120,12 @@ extension DecisionAgent {
         record.pointee.flags = flags
         record.pointee.eventNumber = number
         record.pointee.publishTime = time
+        if record.pointee.valuation == .fresh { valueLater(record) }
         box.book(BookView(record), context)
     }
 
     private func trade(_ event: apus_event, _ record: UnsafeMutablePointer<InstrumentRecord>) {
+        record.pointee.lastTrade = event.bid_price
         let sold = event.flags & UInt8(APUS_TRADE_SELL.rawValue) != 0
         box.trade(
             Trade(
@@ -202,6 +204,7 @@ extension DecisionAgent {
         record.pointee.knownBefore = header.event_number + 1
         record.pointee.publishTime = header.publish_ns
         record.pointee.depth.madeAfter = header.event_number
+        if record.pointee.valuation == .fresh { valueLater(record) }
         advance(header.publish_ns)
         let new = BookState(rawValue: UInt8(truncatingIfNeeded: header.state)) ?? .stale
         if new != record.pointee.state { change(record, to: new, .none) }

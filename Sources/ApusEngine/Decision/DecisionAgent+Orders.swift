@@ -28,24 +28,25 @@ extension DecisionAgent {
         guard hasJournalRoom else { return refuse(.journalFull) }
         guard state.pointee.nextOrder != .max else { return refuse(.identifiersExhausted) }
         let id = OrderID(UInt64(configuration.runTag) << 32 | UInt64(state.pointee.nextOrder))
+        guard orders.find(id) == nil else { return refuse(.duplicateIdentifier) }
         let verdict = gate.pointee.approve(request, id: id, openOrders: orders.openCount, now: core.pointee.now)
         switch consume verdict {
-        case .refused(let refusal): return blocked(refusal)
+        case .refused(let refusal):
+            let isOfRate = refusal == .rateExceeded || refusal == .instrumentRateExceeded
+            return isOfRate && request.whenLimited == .queue ? wait(request, id) : blocked(refusal)
         case .approved(let approved):
             // Also when the ring is full: the journal knows the number then.
             state.pointee.nextOrder += 1
             let wall = wallMilliseconds
-            approved.identify(wall: wall, expire: 0, venue: 0)
+            let expire = request.expiry == 0 ? 0 : self.wall(request.expiry) / 1_000_000
+            approved.identify(wall: wall, expire: expire, venue: 0)
             guard send(approved, APUS_ORDER_PLACE) else { return refuse(.orderRingFull) }
             state.pointee.orders &+= 1
-            life.pointee.place(
-                Order(
-                    id: id, instrument: request.instrument, side: request.side, type: request.type,
-                    timeInForce: request.timeInForce, isReduceOnly: request.isReduceOnly,
-                    price: Price(units: request.price), quantity: Quantity(units: request.quantity)),
-                now: core.pointee.now)
+            life.pointee.place(Order(id: id, request), now: core.pointee.now)
+            valueLater(request.instrument.record)
             if let record = orders.find(id) {
                 record.pointee.wall = wall
+                record.pointee.expire = expire
                 askNoLater(than: record.pointee.queryTime)
             }
             shareOrders()
@@ -57,10 +58,12 @@ extension DecisionAgent {
     private func cancel(_ id: OrderID) -> Placement {
         guard let record = orders.find(id), record.pointee.order.isOpen else { return refuse(.noSuchOrder) }
         guard record.pointee.order.state != .pendingCancel else { return refuse(.changePending) }
+        if record.pointee.isWaiting { return withdraw(record) }
         let request = gate.pointee.pass(record.pointee.order, action: APUS_ORDER_CANCEL)
         identify(request, record)
         guard send(request, APUS_ORDER_CANCEL) else { return refuse(.orderRingFull) }
         life.pointee.cancelSent(record)
+        gate.pointee.countCancel(core.pointee.now)
         state.pointee.cancels &+= 1
         return .placed(id)
     }
@@ -68,6 +71,7 @@ extension DecisionAgent {
     private func modify(_ id: OrderID, price: Int64, quantity: Int64) -> Placement {
         guard let record = orders.find(id), record.pointee.order.isOpen else { return refuse(.noSuchOrder) }
         switch record.pointee.order.state {
+        case .pendingNew where record.pointee.isWaiting: return refuse(.changePending)
         case .pendingCancel, .pendingModify, .unknown: return refuse(.changePending)
         default: break
         }
@@ -75,18 +79,20 @@ extension DecisionAgent {
         // The gate judges what is still to be filled; the venue is told the whole quantity.
         guard quantity > order.filled.units else { return refuse(.quantityNotPositive) }
         guard hasJournalRoom else { return refuse(.journalFull) }
-        let request = OrderRequest(
+        var request = OrderRequest(
             instrument: order.instrument, side: order.side, type: order.type, timeInForce: order.timeInForce,
-            isReduceOnly: order.isReduceOnly, price: price, quantity: quantity)
+            isReduceOnly: order.isReduceOnly, price: price, quantity: quantity, expiry: order.expiryTime)
+        request.strategy = order.strategy
         let verdict = gate.pointee.approve(
-            request, action: APUS_ORDER_MODIFY, id: id, replacing: record.pointee.reserved &+ order.filled.units,
-            openOrders: orders.openCount, now: core.pointee.now)
+            request, action: APUS_ORDER_MODIFY, id: id, replacing: Replaced(record), openOrders: orders.openCount,
+            now: core.pointee.now)
         switch consume verdict {
         case .refused(let refusal): return blocked(refusal)
         case .approved(let approved):
             identify(approved, record)
             guard send(approved, APUS_ORDER_MODIFY) else { return refuse(.orderRingFull) }
             life.pointee.modifySent(record, price: price, quantity: quantity)
+            valueLater(order.instrument.record)
             state.pointee.modifies &+= 1
             apus_count(apus_counters_decide(counters, APUS_COUNT_ORDERS_APPROVED.rawValue), 1)
             return .placed(id)
@@ -97,7 +103,7 @@ extension DecisionAgent {
         instrument.record >= table.records && instrument.record < table.records + table.count
     }
 
-    private func refuse(_ refusal: Refusal) -> Placement {
+    func refuse(_ refusal: Refusal) -> Placement {
         gate.pointee.count(refused: refusal)
         return blocked(refusal)
     }
@@ -108,7 +114,7 @@ extension DecisionAgent {
     }
 
     /// Stamps, writes the intent down and pushes. The hop from decision to order ends here.
-    private func send(_ order: consuming ApprovedOrder, _ action: apus_order_action) -> Bool {
+    func send(_ order: consuming ApprovedOrder, _ action: apus_order_action) -> Bool {
         let approved = order
         var now = core.pointee.now
         if !state.pointee.time.isSimulated {
@@ -127,7 +133,7 @@ extension DecisionAgent {
         return false
     }
 
-    private func identify(_ request: borrowing ApprovedOrder, _ record: UnsafeMutablePointer<OrderRecord>) {
+    func identify(_ request: borrowing ApprovedOrder, _ record: UnsafeMutablePointer<OrderRecord>) {
         request.identify(wall: record.pointee.wall, expire: record.pointee.expire, venue: record.pointee.venueID)
     }
 
@@ -155,10 +161,13 @@ extension DecisionAgent {
             journal.report(report, now: time, wall: wall(time))
         }
         if isOfNoOrder(report) { return }
+        if let breaker = gate.pointee.breaker { tell(breaker, report) }
         let fillsBefore = life.pointee.fills
         let (result, record) = life.pointee.apply(report)
         shareOrders()
+        if let record { valueLater(record.pointee.order.instrument.record) }
         if life.pointee.fills != fillsBefore {
+            gate.pointee.judge(core.pointee.now)
             apus_count(apus_counters_decide(counters, APUS_COUNT_FILLS.rawValue), life.pointee.fills - fillsBefore)
         }
         if let record, record.pointee.order.isOpen { askNoLater(than: record.pointee.queryTime) }
@@ -175,7 +184,7 @@ extension DecisionAgent {
             life.pointee.missed()
             state.pointee.nextQuery = 0
         case APUS_REPORT_SETTLED.rawValue, APUS_REPORT_FUNDING.rawValue, APUS_REPORT_BALANCE.rawValue:
-            _ = life.pointee.account(report, table)
+            if life.pointee.account(report, table) { takeOfAccount(report) }
         default: return false
         }
         return true
@@ -186,8 +195,15 @@ extension DecisionAgent {
     private static var firstPause: UInt64 { 1_000_000_000 }
     private static var longestPause: UInt64 { 30_000_000_000 }
 
-    private func askNoLater(than time: UInt64) {
+    func askNoLater(than time: UInt64) {
         if time < state.pointee.nextQuery { state.pointee.nextQuery = time }
+    }
+
+    /// Up to an eighth of a pause, so that questions about orders that were lost together do not come together for ever. It
+    /// follows from the order's number: the same run asks at the same times.
+    private static func jitter(_ id: OrderID, _ pause: UInt64) -> UInt64 {
+        var random = SplitMix64(seed: id.value ^ pause)
+        return random.upTo(pause / 8)
     }
 
     /// Asks the venue about orders whose answer was lost: at once, then after 1, 2, 4 ... 30 seconds, also when the
@@ -207,7 +223,8 @@ extension DecisionAgent {
                     state.pointee.queries &+= 1
                     asked += 1
                 }
-                record.pointee.queryTime = now + max(record.pointee.queryPause, Self.firstPause)
+                let pause = max(record.pointee.queryPause, Self.firstPause)
+                record.pointee.queryTime = now + pause + Self.jitter(record.pointee.order.id, pause)
             }
             next = min(next, record.pointee.queryTime)
         }

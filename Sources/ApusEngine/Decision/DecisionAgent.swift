@@ -27,6 +27,8 @@ package final class DecisionAgent: Agent, @unchecked Sendable {
     private let decided: UnsafeMutablePointer<UInt64>
     /// Where intents, reports and changes of state are written down; nil: nowhere.
     let journal: JournalPort?
+    let breakers: BreakerLog?
+    let venueFamily: VenueFamily
 
     /// An agent that starts at the newest event. Instruments are those of the feed's directory, in its order.
     /// - Throws: `InstrumentError`, `RiskLimitError`, or what the strategy's `make` throws; each names the key.
@@ -37,7 +39,14 @@ package final class DecisionAgent: Agent, @unchecked Sendable {
     ) throws {
         let (box, complete) = try strategy.instantiate(parameters)
         let table = InstrumentTable(board: feed.view.pointee.board)
-        var gate = try RiskGate(configuration.limits, instruments: table, trading: sink.queues.pointee.trading)
+        let orders = OrderTable(capacity: configuration.orderCapacity)
+        var gate = try RiskGate(
+            configuration.limits, instruments: table, orders: orders, trading: sink.queues.pointee.trading,
+            strategies: [strategy.name])
+        gate.wallOffset = time.realtimeOffset
+        if let breakers = configuration.breakers, !configuration.venueBreaker.isEmpty {
+            gate.attach(breakers.named(configuration.venueBreaker))
+        }
         for definition in instruments { try gate.add(table.add(definition)) }
         self.feed = feed
         self.sink = sink
@@ -48,8 +57,10 @@ package final class DecisionAgent: Agent, @unchecked Sendable {
         producer = OrderProducer(sink.queues)
         reports = sink.queues.pointee.reports
         counters = feed.view.pointee.counters
+        self.orders = orders
+        breakers = configuration.breakers?.log
+        venueFamily = VenueFamily(venue: instruments.first?.venue ?? "")
         decided = sink.queues.pointee.decided
-        orders = OrderTable(capacity: configuration.orderCapacity)
         life = .allocate(capacity: 1)
         life.initialize(
             to: OrderLife(
@@ -92,7 +103,9 @@ package final class DecisionAgent: Agent, @unchecked Sendable {
     /// Adds an instrument that was subscribed while running, with the next number. Between turns, by the thread that
     /// runs them.
     package func add(_ definition: InstrumentDefinition) throws {
-        try gate.pointee.add(table.add(definition))
+        let instrument = try table.add(definition)
+        try gate.pointee.add(instrument)
+        apply(rates: configuration, instrument)
         core.pointee.instrumentCount = table.count
         note(instrument: table.count - 1, core.pointee.now)
     }
@@ -104,6 +117,7 @@ package final class DecisionAgent: Agent, @unchecked Sendable {
     package func start(_ now: UInt64) throws {
         advance(now)
         state.pointee.startTime = now
+        prepareAccount(now)
         markAllForResync()
         try box.start(context)
         shareOrders()
@@ -127,6 +141,10 @@ package final class DecisionAgent: Agent, @unchecked Sendable {
         if state.pointee.resyncs > 0 { work += resync() }
         if timers.pointee.earliest <= now { work += fireTimers(now) }
         if state.pointee.nextQuery <= now { work += askAboutOrders(now) }
+        if state.pointee.nextRisk <= now || gate.pointee.mustCancel { work += lookAfterRisk(now) }
+        gate.pointee.observe(now)
+        if gate.pointee.states.count != state.pointee.notedChange { noteStateChanges(now) }
+        if let breakers, apus_flag(breakers.counter) != state.pointee.notedTransition { noteTransitions(now) }
         if work == 0 { state.pointee.time.discipline(now) }
         return work
     }
@@ -135,7 +153,7 @@ package final class DecisionAgent: Agent, @unchecked Sendable {
 
     /// As `nextDue`; `.max` for nil.
     @inline(__always)
-    var due: UInt64 { min(timers.pointee.earliest, state.pointee.nextQuery) }
+    var due: UInt64 { min(timers.pointee.earliest, state.pointee.nextQuery, state.pointee.nextRisk) }
 
     /// Whether another turn at that time would find something to do. Simulated time only, where nobody else writes.
     @inline(__always)
@@ -185,10 +203,18 @@ struct DecisionState {
     var startTime: UInt64 = 0
     /// The trading state that the journal knows.
     var notedTrading: UInt64 = 0
+    /// The newest change of the risk gate's states that it knows.
+    var notedChange: UInt64 = 0
+    /// The newest transition of a circuit breaker that it knows.
+    var notedTransition: UInt64 = 0
     /// Instruments whose book must be read from the board.
     var resyncs = 0
     var lostBefore: UInt64 = 0
     var nextQuery: UInt64 = .max
+    /// Orders that wait for the rate.
+    var waiting = WaitingOrders()
+    /// When the result is valued next, and when what waits for the risk gate goes on.
+    var nextRisk: UInt64 = .max
     var nextOrder: UInt32 = 1
     var events: UInt64 = 0
     var strangers: UInt64 = 0

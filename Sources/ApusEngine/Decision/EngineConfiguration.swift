@@ -7,6 +7,15 @@ package struct EngineConfiguration: Sendable {
     package var limits = RiskLimits()
     /// What `Context.balance` starts from.
     package var startBalance = Money.zero
+    /// The trading day as a journal has it.
+    package var day: TradingDay?
+    /// The program's circuit breakers, and the name of the one that stands before the venue's orders.
+    package var breakers: CircuitBreakers?
+    package var venueBreaker = ""
+    /// What one unit of another asset that fees are paid in is worth in the settlement asset; zero: nobody knows.
+    package var otherFeeRate = Money.zero
+    /// What positions are valued for, against the day's limits, at the latest: nanoseconds after a change.
+    package var riskPause: UInt64 = 100_000_000
     /// Orders known at once, open and lately ended: a power of two.
     package var orderCapacity = 4096
     /// An open order is asked about when nothing was heard of it for so long, in nanoseconds: a stream that loses an

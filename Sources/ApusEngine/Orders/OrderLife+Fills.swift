@@ -10,8 +10,6 @@ extension OrderLife {
         guard quantity > 0, case .new = trades.knowledge(of: trade, order: id) else { return .nothing }
         trades.note(trade, order: id)
         reviveIfNotFound(record)
-        let isOther = report.pointee.flags & UInt8(APUS_REPORT_FEE_OTHER_ASSET.rawValue) != 0
-        let fee = isOther ? Money.zero : Money(hundredMillionths: report.pointee.fee)
         // This fill is what lies between `start` and `cumulative`. What of it is known was told by a status or a later
         // fill; what lies before it and is not known was lost on the way, and is assumed until it comes after all.
         let known = record.pointee.order.filled.units
@@ -19,6 +17,7 @@ extension OrderLife {
         let start = cumulative - quantity
         record.pointee.reported = max(record.pointee.reported, cumulative)
         let told = min(max(known - start, 0), quantity, record.pointee.assumed)
+        let fee = told > 0 || cumulative > known ? fee(report, record) : .zero
         if told > 0 { correct(record, told, report.pointee.price, fee) }
         let new = cumulative - known
         guard new > 0 else { return .nothing }
@@ -43,6 +42,15 @@ extension OrderLife {
         }
         if !stands { closeIfFilled(record) }
         return .news(kind: .fill, fill: fill)
+    }
+
+    /// The fee in the settlement asset.
+    private func fee(
+        _ report: UnsafePointer<apus_report>, _ record: UnsafeMutablePointer<OrderRecord>, isUndone: Bool = false
+    ) -> Money {
+        let fee = Money(hundredMillionths: report.pointee.fee)
+        guard report.pointee.flags & UInt8(APUS_REPORT_FEE_OTHER_ASSET.rawValue) != 0 else { return fee }
+        return record.pointee.order.instrument.record.pointee.worth(ofOtherFee: fee, isUndone: isUndone)
     }
 
     mutating func take(_ fill: Fill, _ record: UnsafeMutablePointer<OrderRecord>) {
@@ -108,8 +116,7 @@ extension OrderLife {
         let isAssumed = knowledge == .new
         let back = isAssumed ? min(quantity, record.pointee.assumed) : min(quantity, record.pointee.order.filled.units)
         guard back > 0 else { return .nothing }
-        let isOther = report.pointee.flags & UInt8(APUS_REPORT_FEE_OTHER_ASSET.rawValue) != 0
-        let fee = isAssumed || isOther ? Money.zero : Money(hundredMillionths: report.pointee.fee)
+        let fee = isAssumed ? Money.zero : fee(report, record, isUndone: true)
         let price = isAssumed ? record.pointee.assumedPrice : report.pointee.price
         if isAssumed { record.pointee.assumed -= back }
         undone += 1
@@ -166,7 +173,7 @@ extension OrderLife {
         trades.note(report.pointee.trade_id, order: Self.account(report))
         let record = instruments.records + Int(report.pointee.instrument)
         if UInt32(report.pointee.kind) == APUS_REPORT_FUNDING.rawValue {
-            record.pointee.position.pay(amount.atoms)
+            record.pointee.position.pay(funding: amount.atoms)
             return true
         }
         guard report.pointee.quantity > 0 else { return false }

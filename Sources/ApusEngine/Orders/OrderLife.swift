@@ -63,9 +63,9 @@ package struct OrderLife {
     package mutating func modifySent(_ record: UnsafeMutablePointer<OrderRecord>, price: Int64, quantity: Int64) {
         record.pointee.wantedPrice = price
         record.pointee.wantedQuantity = quantity
+        enter(.pendingModify, record)
         let larger = max(quantity, record.pointee.order.quantity.units)
         reserve(record, max(larger - record.pointee.order.filled.units, 0))
-        enter(.pendingModify, record)
     }
 
     // MARK: What the venue says
@@ -394,5 +394,18 @@ package struct OrderLife {
         } else {
             instrument.pointee.openSells += change
         }
+        if instrument.pointee.isPaidInFull { reserveCost(record, quantity) }
+    }
+
+    /// What a buy may still cost: at its price, the higher one while a change is under way; a market order's at the ask.
+    private func reserveCost(_ record: UnsafeMutablePointer<OrderRecord>, _ quantity: Int64) {
+        guard record.pointee.order.side == .buy else { return }
+        let instrument = record.pointee.order.instrument.record
+        var price = record.pointee.order.price.units
+        if record.pointee.order.type == .market { price = instrument.pointee.touch.askPrice }
+        if record.pointee.mayHaveChanged { price = max(price, record.pointee.wantedPrice) }
+        let cost = instrument.pointee.economics.value(price, quantity)
+        instrument.pointee.openCost += cost - record.pointee.reservedCost
+        record.pointee.reservedCost = cost
     }
 }

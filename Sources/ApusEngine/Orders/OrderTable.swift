@@ -26,6 +26,8 @@ package final class OrderTable {
     /// The places of open orders, dense.
     package let open: UnsafeMutablePointer<UInt32>
     package var openCount: Int { counts.pointee.open }
+    /// Open orders of each strategy, by its number.
+    let openByStrategy: UnsafeMutablePointer<Int32>
     // In memory of its own: no exclusivity checks.
     private let counts: UnsafeMutablePointer<Counts>
     private let slots: UnsafeMutablePointer<UInt32>
@@ -53,6 +55,8 @@ package final class OrderTable {
         free = .allocate(capacity: capacity)
         ended = .allocate(capacity: capacity)
         isEnded = .allocate(capacity: capacity)
+        openByStrategy = .allocate(capacity: Int(UInt8.max) + 1)
+        openByStrategy.initialize(repeating: 0, count: Int(UInt8.max) + 1)
         slots = .allocate(capacity: 2 * capacity)
         slotMask = 2 * capacity - 1
         slotShift = UInt64(64 - (2 * capacity).trailingZeroBitCount)
@@ -69,6 +73,7 @@ package final class OrderTable {
         free.deallocate()
         ended.deallocate()
         isEnded.deallocate()
+        openByStrategy.deallocate()
         slots.deallocate()
         counts.deallocate()
     }
@@ -128,6 +133,8 @@ package final class OrderTable {
         record.pointee.openPlace = UInt32(openCount)
         open[openCount] = UInt32(record - records)
         counts.pointee.open += 1
+        openByStrategy[Int(record.pointee.order.strategy)] += 1
+        record.pointee.order.instrument.record.pointee.openOrders += 1
     }
 
     /// Takes a record from among the open ones; it stays known.
@@ -135,6 +142,8 @@ package final class OrderTable {
         let place = UInt32(record - records)
         let gap = Int(record.pointee.openPlace)
         counts.pointee.open -= 1
+        openByStrategy[Int(record.pointee.order.strategy)] -= 1
+        record.pointee.order.instrument.record.pointee.openOrders -= 1
         open[gap] = open[openCount]
         records[Int(open[gap])].openPlace = UInt32(gap)
         if isEnded[Int(place)] { return }  // ended, revived and ended again: it already stands in line

@@ -41,9 +41,9 @@ package struct ApprovedOrder: ~Copyable {
     package func hold(until record: UInt64) { place.pointee.order.journal = record }
 }
 
-private struct ApprovedPlace {
-    var order = apus_order()
-    var isTaken = false
+struct ApprovedPlace {
+    fileprivate(set) var order = apus_order()
+    fileprivate(set) var isTaken = false
 }
 
 /// The sending end of the order ring. Decision thread only.
@@ -64,34 +64,65 @@ package enum Verdict: ~Copyable {
     case refused(Refusal)
 }
 
-/// The first risk gate. Each rule has a reason in `Refusal` and a counter. Decision thread only.
+/// The risk gate: the only maker of an approved order. Each rule has a reason in `Refusal`, a counter and a test;
+/// `docs/RISK.md` lists them. Decision thread only; nothing is allocated for an order.
 ///
 /// Cancels and queries always pass. New orders and changes are checked in this order: trading state, book, quantity,
-/// price, value, reducing, position, open orders, rate. A change is checked like a new order in place of the old one.
+/// price, end, value, own orders, position, exposure, balance, open orders, rates, the venue's breaker. A change is
+/// checked like a new order in place of the old one.
 package struct RiskGate: ~Copyable {
-    private let limits: UnsafeMutablePointer<ResolvedLimits>
-    private let capacity: Int
-    private let common: RiskLimits
+    let resolved: UnsafeMutablePointer<ResolvedLimits>
+    let instruments: InstrumentTable
+    let orders: OpenOrderView
+    package internal(set) var limits: RiskLimits
+    /// The strategies' names, by their number.
+    let strategies: [String]
     private let trading: UnsafeMutablePointer<UInt64>
-    private let maxOpenOrders: Int
-    private var rate: TokenBucket
     private let refusals: UnsafeMutablePointer<UInt64>
     private let approved: UnsafeMutablePointer<ApprovedPlace>
+    package internal(set) var ledger: RiskLedger
+    var account: AccountLimits
+    var rate: TokenBucket
+    var cancelRate: TokenBucket
+    /// By instrument and strategy.
+    let rates: UnsafeMutablePointer<TokenBucket>
+    let ownPrices: UnsafeMutablePointer<OwnPrices>
+    var states = RiskStates()
+    var watch: DayWatch
+    /// The venue's circuit breaker; the agent's configuration keeps it alive.
+    private(set) var breaker: Unmanaged<CircuitBreaker>?
+    /// Its condition, looked at for every order; without a breaker nil.
+    private(set) var breakerCondition: UnsafePointer<UInt64>?
+    /// Cancels, and those beyond the rate. All of them passed.
+    package internal(set) var cancels: UInt64 = 0
+    package internal(set) var cancelsOverRate: UInt64 = 0
+    /// Nanoseconds from the engine's time to the wall clock.
+    package var wallOffset: Int64 = 0
+    /// A day's limit was just reached: open orders are to be canceled.
+    var mustCancel = false
     /// No new orders any more: the strategy has been stopped.
     var isStopped = false
 
     package init(
-        _ limits: RiskLimits, instruments: InstrumentTable, trading: UnsafeMutablePointer<UInt64>
+        _ limits: RiskLimits, instruments: InstrumentTable, orders: OrderTable, trading: UnsafeMutablePointer<UInt64>,
+        strategies: [String] = [""]
     ) throws(RiskLimitError) {
-        guard limits.maxOpenOrders >= 0 else {
-            throw RiskLimitError(key: "maxOpenOrders", reason: "must not be negative")
-        }
-        common = limits
-        maxOpenOrders = limits.maxOpenOrders
+        try limits.check()
+        self.limits = limits
+        self.instruments = instruments
+        self.orders = OpenOrderView(orders)
+        self.strategies = strategies
         self.trading = trading
+        account = AccountLimits(limits, strategies: strategies)
         rate = TokenBucket(perSecond: limits.ordersPerSecond, burst: limits.orderBurst)
-        capacity = instruments.capacity
-        self.limits = .allocate(capacity: max(capacity, 1))
+        cancelRate = TokenBucket(perSecond: limits.cancelsPerSecond, burst: limits.cancelsPerSecond)
+        watch = DayWatch(limits)
+        ledger = RiskLedger(instruments)
+        let capacity = max(instruments.capacity, 1)
+        resolved = .allocate(capacity: capacity)
+        rates = .allocate(capacity: capacity * strategies.count)
+        ownPrices = .allocate(capacity: capacity)
+        ownPrices.initialize(repeating: OwnPrices(), count: capacity)
         refusals = .allocate(capacity: Refusal.allCases.count)
         refusals.initialize(repeating: 0, count: Refusal.allCases.count)
         approved = .allocate(capacity: 1)
@@ -99,38 +130,72 @@ package struct RiskGate: ~Copyable {
     }
 
     deinit {
-        limits.deallocate()
+        resolved.deallocate()
+        rates.deallocate()
+        ownPrices.deallocate()
         refusals.deallocate()
         approved.deallocate()
     }
 
+    /// From now on nothing passes while that breaker is open, and only probes while it is half open.
+    mutating func attach(_ breaker: CircuitBreaker) {
+        self.breaker = .passUnretained(breaker)
+        breakerCondition = breaker.condition
+    }
+
     /// Resolves the limits of an instrument that was added to the table.
     package mutating func add(_ instrument: Instrument) throws(RiskLimitError) {
-        try (limits + instrument.index).initialize(to: ResolvedLimits(common, instrument))
+        let own = try ResolvedLimits(limits, instrument)
+        (resolved + instrument.index).initialize(to: own)
+        for strategy in 0..<strategies.count {
+            (rates + instrument.index * strategies.count + strategy).initialize(
+                to: account.bucket(own.ordersPerMinute, strategy))
+        }
+        ledger.add(instrument, isPaidInFull: limits.funding == .cash)
     }
 
     /// How often each rule refused.
     package func count(_ refusal: Refusal) -> UInt64 { refusals[Int(refusal.rawValue)] }
 
     /// Counts a refusal, also one that was found elsewhere.
-    mutating func refuse(_ refusal: Refusal) -> Verdict {
+    private mutating func refuse(_ refusal: Refusal) -> Verdict {
         count(refused: refusal)
         return .refused(refusal)
     }
 
     mutating func count(refused refusal: Refusal) { refusals[Int(refusal.rawValue)] &+= 1 }
 
-    /// Checks a new order, or one that takes the place of `replaced` open quantity, and makes it an approved one.
+    /// Counts a cancel: it passes, whatever the rate.
+    mutating func countCancel(_ now: UInt64) {
+        cancels &+= 1
+        if cancelRate.allows(now) { cancelRate.take(now) } else { cancelsOverRate &+= 1 }
+    }
+
+    /// The shared word that a person, a signal or the control plane sets.
+    var controlState: TradingState { TradingState(rawValue: UInt8(clamping: apus_flag(trading))) ?? .halted }
+
+    /// What a strategy may send now.
+    package func state(of strategy: Int = 0) -> TradingState { max(controlState, states.effective[strategy]) }
+
+    // MARK: Approval
+
+    /// Checks a new order, or one that takes the place of `replaced`, and makes it an approved one.
     package mutating func approve(
         _ request: OrderRequest, action: apus_order_action = APUS_ORDER_PLACE, id: OrderID,
-        replacing replaced: Int64 = 0, openOrders: Int, now: UInt64
+        replacing replaced: Replaced = Replaced(), openOrders: Int, now: UInt64
     ) -> Verdict {
+        if ledger.settle() { judgeResult(now) }
+        if now >= watch.end { enterDay(now) }
         let record = request.instrument.record
-        let limit = limits + Int(record.pointee.index)
-        let band = band(record.pointee.touch, limit.pointee.bandPpm)
+        let limit = resolved + Int(record.pointee.index)
+        let band = PriceBand(record, limit)
         let price = request.type == .market ? marketPrice(request) : request.price
-        if let refusal = check(request, price, band, replaced, action, openOrders, now) { return refuse(refusal) }
-        rate.take(now)
+        let place = Place(
+            record: record, limit: limit, price: price, replaced: replaced, isNew: action == APUS_ORDER_PLACE,
+            openOrders: openOrders, now: now)
+        if let refusal = check(request, place, band) { return refuse(refusal) }
+        takeTokens(request, record)
+        remember(request, record)
         let approval = ApprovedOrder(approved)
         let order = approved.pointer(to: \.order)!
         order.pointee.client_id = id.value
@@ -141,6 +206,7 @@ package struct RiskGate: ~Copyable {
         order.pointee.type = request.type.rawValue
         order.pointee.time_in_force = request.timeInForce.rawValue
         order.pointee.flags = request.isReduceOnly ? UInt8(APUS_ORDER_REDUCE_ONLY.rawValue) : 0
+        order.pointee.strategy = request.strategy
         order.pointee.price = price
         order.pointee.quantity = request.quantity
         order.pointee.band_low = band.low
@@ -149,6 +215,21 @@ package struct RiskGate: ~Copyable {
         order.pointee.event_number = record.pointee.eventNumber
         order.pointee.decided_ns = 0
         return .approved(approval)
+
+        func takeTokens(_ request: OrderRequest, _ record: UnsafeMutablePointer<InstrumentRecord>) {
+            rate.take(now)
+            rates[bucket(record, request.strategy)].take(now)
+        }
+    }
+
+    @inline(__always)
+    func bucket(_ record: UnsafeMutablePointer<InstrumentRecord>, _ strategy: UInt8) -> Int {
+        Int(record.pointee.index) * strategies.count + Int(strategy)
+    }
+
+    /// Whether an order of that instrument would find a token, and when the next one will be there.
+    func nextToken(_ request: OrderRequest, _ now: UInt64) -> UInt64 {
+        max(rate.next(now), rates[bucket(request.instrument.record, request.strategy)].next(now))
     }
 
     /// A cancel or a query: it always passes, also when trading is halted.
@@ -163,80 +244,10 @@ package struct RiskGate: ~Copyable {
         request.pointee.side = order.side.rawValue
         request.pointee.type = order.type.rawValue
         request.pointee.time_in_force = order.timeInForce.rawValue
+        request.pointee.strategy = order.strategy
         request.pointee.price = order.price.units
         request.pointee.quantity = order.quantity.units
         return approval
-    }
-
-    // MARK: The rules
-
-    private func check(
-        _ request: OrderRequest, _ price: Int64, _ band: (low: Int64, high: Int64), _ replaced: Int64,
-        _ action: apus_order_action, _ openOrders: Int, _ now: UInt64
-    ) -> Refusal? {
-        let record = request.instrument.record
-        let limit = limits + Int(record.pointee.index)
-        if isStopped || apus_flag(trading) == UInt64(APUS_TRADING_HALTED.rawValue) { return .killed }
-        if record.pointee.state != .live { return .bookNotLive }
-        if let refusal = checkQuantity(request.quantity, record, limit) { return refusal }
-        if let refusal = checkPrice(request, price, band, record, limit) { return refusal }
-        if let refusal = checkExposure(request, replaced, record, limit) { return refusal }
-        if action == APUS_ORDER_PLACE && openOrders >= maxOpenOrders { return .tooManyOpenOrders }
-        if !rate.allows(now) { return .rateExceeded }
-        return nil
-    }
-
-    private func checkQuantity(
-        _ quantity: Int64, _ record: UnsafeMutablePointer<InstrumentRecord>,
-        _ limit: UnsafeMutablePointer<ResolvedLimits>
-    ) -> Refusal? {
-        if quantity <= 0 { return .quantityNotPositive }
-        let lot = record.pointee.lot
-        if lot != 1 && quantity % lot != 0 { return .quantityOffLot }
-        if quantity > limit.pointee.orderQuantity || quantity > record.pointee.maxQuantity {
-            return .quantityAboveMaximum
-        }
-        if quantity < record.pointee.minQuantity { return .quantityBelowMinimum }
-        return nil
-    }
-
-    private func checkPrice(
-        _ request: OrderRequest, _ price: Int64, _ band: (low: Int64, high: Int64),
-        _ record: UnsafeMutablePointer<InstrumentRecord>, _ limit: UnsafeMutablePointer<ResolvedLimits>
-    ) -> Refusal? {
-        if request.type == .market {
-            if price == 0 { return .priceOutsideBand }
-        } else {
-            if price <= 0 { return .priceNotPositive }
-            let tick = record.pointee.tick
-            if tick != 1 && price % tick != 0 { return .priceOffTick }
-        }
-        if price < band.low || price > band.high { return .priceOutsideBand }
-        let parts = record.pointee.economics.parts(price, request.quantity)
-        if parts > limit.pointee.orderParts { return .notionalAboveMaximum }
-        if parts < limit.pointee.minOrderParts && !request.isReduceOnly { return .notionalBelowMinimum }
-        return nil
-    }
-
-    private func checkExposure(
-        _ request: OrderRequest, _ replaced: Int64, _ record: UnsafeMutablePointer<InstrumentRecord>,
-        _ limit: UnsafeMutablePointer<ResolvedLimits>
-    ) -> Refusal? {
-        let sign = request.side.sign
-        let pending = (request.side == .buy ? record.pointee.openBuys : record.pointee.openSells) - replaced
-        let held = record.pointee.position.quantity &* sign
-        let (open, overflow) = pending.addingReportingOverflow(request.quantity)
-        let (worst, overflow2) = held.addingReportingOverflow(open)
-        if overflow || overflow2 { return .positionAboveMaximum }
-        if request.isReduceOnly { return worst > 0 || held >= 0 ? .notReducing : nil }
-        if worst <= 0 { return nil }
-        if worst > limit.pointee.position { return .positionAboveMaximum }
-        let touch = record.pointee.touch
-        let price = touch.askQuantity != 0 ? max(touch.askPrice, touch.bidPrice) : touch.bidPrice
-        if record.pointee.economics.parts(price, worst) > limit.pointee.positionParts {
-            return .positionAboveMaximum
-        }
-        return nil
     }
 
     /// What a market order meets first; 0 when nobody is there.
@@ -245,19 +256,27 @@ package struct RiskGate: ~Copyable {
         if request.side == .buy { return touch.askQuantity != 0 ? touch.askPrice : 0 }
         return touch.bidQuantity != 0 ? touch.bidPrice : 0
     }
+}
 
-    /// From so far below the best bid to so far above the best ask, rounded inwards; empty when the book is.
-    private func band(_ touch: Touch, _ ppm: Int64) -> (low: Int64, high: Int64) {
-        if touch.bidQuantity == 0 && touch.askQuantity == 0 { return (1, 0) }
-        let bid = touch.bidQuantity != 0 ? touch.bidPrice : touch.askPrice
-        let ask = touch.askQuantity != 0 ? touch.askPrice : touch.bidPrice
-        let low = min(bid, ask), high = max(bid, ask)
-        return (low - part(low, ppm), high.addingReportingOverflow(part(high, ppm)).partialValue)
-    }
+/// What an order takes the place of: nothing, or the order that is changed.
+package struct Replaced {
+    package var id = OrderID(0)
+    /// What is counted as still to come of it, and what is filled.
+    package var reserved: Int64 = 0
+    package var filled: Int64 = 0
+    package var cost: Int128 = 0
+    /// Price and whole quantity that may still hold at the venue.
+    package var price: Int64 = 0
+    package var quantity: Int64 = 0
 
-    /// price · ppm / 10^6, rounded down, without overflow for any price that is not negative.
-    private func part(_ price: Int64, _ ppm: Int64) -> Int64 {
-        let whole = price / 1_000_000, rest = price % 1_000_000
-        return whole * ppm + rest * ppm / 1_000_000
+    package init() {}
+
+    package init(_ record: UnsafeMutablePointer<OrderRecord>) {
+        id = record.pointee.order.id
+        reserved = record.pointee.reserved
+        filled = record.pointee.order.filled.units
+        cost = record.pointee.reservedCost
+        price = record.pointee.order.price.units
+        quantity = record.pointee.order.quantity.units
     }
 }

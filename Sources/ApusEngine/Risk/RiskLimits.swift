@@ -1,95 +1,187 @@
 package import Apus
 
-/// What the first risk gate allows. Every default is small enough to be survived.
+/// What the risk gate allows. Every default is small enough to be survived; `docs/RISK.md` lists them with their keys.
 package struct RiskLimits: Codable, Sendable, Equatable {
+    // MARK: One order
+
+    /// Quote value of one order, at least; nil: only the venue's minimum holds.
+    package var minOrderNotional: Money?
     /// Quote value of one order.
     package var maxOrderNotional = Money(whole: 1_000)
-    /// Quote value of a position with all open orders of one side filled.
-    package var maxPositionNotional = Money(whole: 5_000)
     /// Quantity of one order; nil: only the venue's limit and the notional bound it.
     package var maxOrderQuantity: ExactDecimal?
-    /// Quantity of a position with all open orders of one side filled; nil: only the notional bounds it.
-    package var maxPosition: ExactDecimal?
     /// How far outside the touch a price may be, in millionths of it.
     package var priceBandPpm: Int64 = 10_000
+    /// How far from the newest trade a price may be, in millionths of that; nil: 100,000, and no bound for outcomes.
+    package var tradeBandPpm: Int64?
+    /// Milliseconds after which a book's newest touch is too old to trade on; 0: it never is. A quiet market is healthy.
+    package var maxBookAgeMs = 0
+
+    // MARK: One instrument
+
+    /// Quote value of a position with all open orders of one side filled.
+    package var maxPositionNotional = Money(whole: 5_000)
+    /// Quantity of a position with all open orders of one side filled; nil: only the notional bounds it.
+    package var maxPosition: ExactDecimal?
+    /// Open orders of one instrument.
+    package var maxInstrumentOrders = 50
+    /// New and changed orders of one instrument in a minute, shared out among the strategies.
+    package var ordersPerMinute = 60
+    /// Limits of single instruments, by symbol, in place of the common ones.
+    package var instruments: [String: InstrumentLimits] = [:]
+
+    // MARK: The account
+
     /// Open orders of all instruments together.
     package var maxOpenOrders = 50
+    /// Sum of the quote values of all positions, each with all open orders of its worse side filled.
+    package var maxGrossExposure = Money(whole: 20_000)
+    /// Longs minus shorts, or shorts minus longs, in quote value with all open orders of that direction filled.
+    package var maxNetExposure = Money(whole: 10_000)
+    /// Loss of a trading day, realised and unrealised with fees and funding; nil: no limit.
+    package var maxDailyLoss: Money? = Money(whole: 1_000)
+    /// Fall of a trading day's result from its peak; nil: no limit.
+    package var maxDrawdown: Money?
+    /// What reaching one of the two sets, until a person resumes.
+    package var lossState = TradingState.halted
+    /// UTC hour at which a trading day begins.
+    package var dayStartHour = 0
+    /// How open orders and positions use up the balance.
+    package var funding = Funding.unchecked
+    /// Margin accounts: the value of positions for one unit of balance.
+    package var leverage = 1
     /// New and changed orders in a second, in the long run. Cancels are free.
     package var ordersPerSecond = 20
     /// New and changed orders at once.
     package var orderBurst = 20
-    /// Limits of single instruments, by symbol, in place of the common ones.
-    package var instruments: [String: InstrumentLimits] = [:]
+    /// Cancels in a second above which they are counted as too many. They pass all the same.
+    package var cancelsPerSecond = 50
+
+    // MARK: One strategy
+
+    /// What each strategy may use of the account; by its name.
+    package var strategies: [String: StrategyLimits] = [:]
 
     package init() {}
 
     package init(from decoder: any Decoder) throws {
         let keys = try decoder.container(keyedBy: CodingKeys.self)
         self.init()
-        maxOrderNotional = try keys.decodeIfPresent(Money.self, forKey: .maxOrderNotional) ?? maxOrderNotional
-        maxPositionNotional = try keys.decodeIfPresent(Money.self, forKey: .maxPositionNotional) ?? maxPositionNotional
-        maxOrderQuantity = try keys.decodeIfPresent(ExactDecimal.self, forKey: .maxOrderQuantity)
-        maxPosition = try keys.decodeIfPresent(ExactDecimal.self, forKey: .maxPosition)
-        priceBandPpm = try keys.decodeIfPresent(Int64.self, forKey: .priceBandPpm) ?? priceBandPpm
-        maxOpenOrders = try keys.decodeIfPresent(Int.self, forKey: .maxOpenOrders) ?? maxOpenOrders
-        ordersPerSecond = try keys.decodeIfPresent(Int.self, forKey: .ordersPerSecond) ?? ordersPerSecond
-        orderBurst = try keys.decodeIfPresent(Int.self, forKey: .orderBurst) ?? orderBurst
-        instruments = try keys.decodeIfPresent([String: InstrumentLimits].self, forKey: .instruments) ?? [:]
+        func read<Value: Decodable>(_ value: inout Value, _ key: CodingKeys) throws {
+            value = try keys.decodeIfPresent(Value.self, forKey: key) ?? value
+        }
+        func readOptional<Value: Decodable>(_ value: inout Value?, _ key: CodingKeys) throws {
+            if keys.contains(key) { value = try keys.decodeIfPresent(Value.self, forKey: key) }
+        }
+        try readOptional(&minOrderNotional, .minOrderNotional)
+        try read(&maxOrderNotional, .maxOrderNotional)
+        try readOptional(&maxOrderQuantity, .maxOrderQuantity)
+        try read(&priceBandPpm, .priceBandPpm)
+        try readOptional(&tradeBandPpm, .tradeBandPpm)
+        try read(&maxBookAgeMs, .maxBookAgeMs)
+        try read(&maxPositionNotional, .maxPositionNotional)
+        try readOptional(&maxPosition, .maxPosition)
+        try read(&maxInstrumentOrders, .maxInstrumentOrders)
+        try read(&ordersPerMinute, .ordersPerMinute)
+        try read(&instruments, .instruments)
+        try read(&maxOpenOrders, .maxOpenOrders)
+        try read(&maxGrossExposure, .maxGrossExposure)
+        try read(&maxNetExposure, .maxNetExposure)
+        try readOptional(&maxDailyLoss, .maxDailyLoss)
+        try readOptional(&maxDrawdown, .maxDrawdown)
+        try read(&lossState, .lossState)
+        try read(&dayStartHour, .dayStartHour)
+        try read(&funding, .funding)
+        try read(&leverage, .leverage)
+        try read(&ordersPerSecond, .ordersPerSecond)
+        try read(&orderBurst, .orderBurst)
+        try read(&cancelsPerSecond, .cancelsPerSecond)
+        try read(&strategies, .strategies)
     }
+}
+
+/// How open orders and positions use up the balance of their settlement asset.
+package enum Funding: String, Codable, Sendable, CaseIterable {
+    /// Nobody asks.
+    case unchecked
+    /// Bought in full, and only what is held is sold (spot, outcomes).
+    case cash
+    /// Positions with all open orders of their worse side filled, divided by the leverage.
+    case margin
 }
 
 /// Limits of one instrument; nil: the common limit holds.
 package struct InstrumentLimits: Codable, Sendable, Equatable {
+    package var minOrderNotional: Money?
     package var maxOrderNotional: Money?
     package var maxPositionNotional: Money?
     package var maxOrderQuantity: ExactDecimal?
     package var maxPosition: ExactDecimal?
     package var priceBandPpm: Int64?
+    package var tradeBandPpm: Int64?
+    package var maxBookAgeMs: Int?
+    package var maxInstrumentOrders: Int?
+    package var ordersPerMinute: Int?
 
     package init() {}
 }
 
-/// A limit that makes no sense. It names the key.
+/// What one of several strategies may use of the account.
+package struct StrategyLimits: Codable, Sendable, Equatable {
+    /// Its open orders; nil: only the account's limit holds.
+    package var maxOpenOrders: Int?
+    /// Its part of each instrument's order rate; the parts of all strategies together are the whole. nil: one part.
+    package var rateShare: Int?
+
+    package init() {}
+}
+
+/// A limit that makes no sense, or that may not be changed so. It names the key.
 package struct RiskLimitError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The limit's name, as in `RiskLimits`.
     package let key: String
     package let reason: String
 
-    package var description: String { "risk limit \"\(key)\": \(reason)" }
+    package init(key: String, reason: String) {
+        self.key = key
+        self.reason = reason
+    }
+
+    /// The key as it stands in a configuration.
+    package var configurationKey: String { RiskLimits.configurationKey(key) }
+
+    package var description: String { "\(configurationKey): \(reason)" }
 }
 
-/// The limits of one instrument in its own units. A notional limit L on parts worth s each is kept as ⌊L / s⌋ parts,
-/// which is the same limit without the multiplication.
-struct ResolvedLimits {
-    let orderParts: Int128
-    let minOrderParts: Int128
-    let positionParts: Int128
-    let orderQuantity: Int64
-    let position: Int64
-    let bandPpm: Int64
+extension RiskLimits {
+    /// `maxPosition` is `risk.max_position` in a configuration.
+    package static func configurationKey(_ name: String) -> String {
+        name.reduce(into: "risk.") { key, letter in
+            if letter.isUppercase { key += "_" }
+            key += letter.lowercased()
+        }
+    }
 
-    init(_ limits: RiskLimits, _ instrument: Instrument) throws(RiskLimitError) {
-        let own = limits.instruments[instrument.symbol] ?? InstrumentLimits()
-        func units(_ value: ExactDecimal?, _ key: String) throws(RiskLimitError) -> Int64 {
-            guard let value else { return .max }
-            do {
-                return try instrument.quantity(value).units
-            } catch .overflow {
-                return .max
-            } catch {
-                throw RiskLimitError(key: key, reason: "\(value) for \(instrument.symbol): \(error.description)")
-            }
+    /// What cannot be meant, whatever the instruments.
+    func check() throws(RiskLimitError) {
+        func require(_ holds: Bool, _ key: String, _ reason: String) throws(RiskLimitError) {
+            if !holds { throw RiskLimitError(key: key, reason: reason) }
         }
-        let economics = instrument.record.pointee.economics
-        orderParts = economics.most(worth: (own.maxOrderNotional ?? limits.maxOrderNotional).atoms)
-        minOrderParts = economics.least(worth: instrument.minNotional.atoms)
-        positionParts = economics.most(worth: (own.maxPositionNotional ?? limits.maxPositionNotional).atoms)
-        orderQuantity = try units(own.maxOrderQuantity ?? limits.maxOrderQuantity, "maxOrderQuantity")
-        position = try units(own.maxPosition ?? limits.maxPosition, "maxPosition")
-        bandPpm = own.priceBandPpm ?? limits.priceBandPpm
-        guard (0...1_000_000).contains(bandPpm) else {
-            throw RiskLimitError(key: "priceBandPpm", reason: "\(bandPpm) is not within 0 to 1000000")
+        let negative = "must not be negative"
+        try require(maxOpenOrders >= 0, "maxOpenOrders", negative)
+        try require(maxGrossExposure >= .zero, "maxGrossExposure", negative)
+        try require(maxNetExposure >= .zero, "maxNetExposure", negative)
+        try require(maxDailyLoss ?? .zero >= .zero, "maxDailyLoss", negative)
+        try require(maxDrawdown ?? .zero >= .zero, "maxDrawdown", negative)
+        try require(lossState != .active, "lossState", "must be reducing or halted")
+        try require((0...23).contains(dayStartHour), "dayStartHour", "\(dayStartHour) is not within 0 to 23")
+        try require((1...1_000).contains(leverage), "leverage", "\(leverage) is not within 1 to 1000")
+        try require(ordersPerSecond >= 0, "ordersPerSecond", negative)
+        try require(orderBurst >= 0, "orderBurst", negative)
+        try require(cancelsPerSecond >= 0, "cancelsPerSecond", negative)
+        for (name, limits) in strategies.sorted(by: { $0.key < $1.key }) {
+            try require(limits.maxOpenOrders ?? 0 >= 0, "strategies.\(name).maxOpenOrders", negative)
+            try require(limits.rateShare ?? 1 >= 1, "strategies.\(name).rateShare", "must be 1 or more")
         }
-        guard orderQuantity >= 0 else { throw RiskLimitError(key: "maxOrderQuantity", reason: "must not be negative") }
-        guard position >= 0 else { throw RiskLimitError(key: "maxPosition", reason: "must not be negative") }
     }
 }

@@ -98,6 +98,8 @@ struct TickToOrder: Benchmark {
         engine.limits.ordersPerSecond = 100_000
         engine.limits.orderBurst = 100_000
         engine.limits.maxOpenOrders = 1000
+        engine.limits.maxInstrumentOrders = 1000
+        engine.limits.ordersPerMinute = 60_000_000
         engine.startBalance = Money(whole: 1_000_000)
         var live = LiveConfiguration(
             venue: .binanceUSDM, symbols: ["BTCUSDT"],

@@ -65,6 +65,12 @@ extension RiskLimits {
         limits.maxPositionNotional = Money(whole: 1_000_000_000)
         limits.priceBandPpm = 1_000_000
         limits.maxOpenOrders = 4096
+        limits.maxInstrumentOrders = 4096
+        limits.tradeBandPpm = 1_000_000
+        limits.maxGrossExposure = Money(whole: 1_000_000_000)
+        limits.maxNetExposure = Money(whole: 1_000_000_000)
+        limits.maxDailyLoss = Money(whole: 1_000_000_000)
+        limits.ordersPerMinute = 60_000_000_000
         limits.ordersPerSecond = 1_000_000_000
         limits.orderBurst = 1_000_000
         return limits

@@ -1,0 +1,143 @@
+package import Apus
+
+extension RiskGate {
+    // MARK: Trading states
+
+    /// A strategy's own word.
+    package mutating func set(_ state: TradingState, ofStrategy strategy: Int, now: UInt64) {
+        states.set(word: state, of: strategy, at: now)
+    }
+
+    /// A person resumes after a day's limit was reached. What was lost so far is accepted: the limits hold from here on.
+    package mutating func resume(_ now: UInt64) {
+        _ = ledger.settle()
+        guard watch.day.trip != nil else { return }
+        watch.resume(ledger.totals.pointee.result)
+        states.set(own: .active, because: .resumed, at: now)
+    }
+
+    /// Takes note of the shared word.
+    @inline(__always)
+    mutating func observe(_ now: UInt64) {
+        if controlState != states.seen { noteControl(now) }
+    }
+
+    private mutating func noteControl(_ now: UInt64) {
+        let state = controlState
+        states.note(.control, from: states.seen, to: state, at: now)
+        states.seen = state
+    }
+
+    /// The oldest change of what may be sent after that number, of the newest 64.
+    package func stateChange(after number: UInt64) -> RiskStateChange? { states.change(after: number) }
+
+    // MARK: The day's result
+
+    /// The trading day, to be journaled with each `RiskStateChange` and as often as its peak matters.
+    package var day: TradingDay { watch.day }
+
+    /// Takes up a trading day from a journal, after positions and what they have earned were restored.
+    package mutating func restore(_ day: TradingDay, now: UInt64) {
+        _ = ledger.settle()
+        watch.restore(day)
+        enterDay(now)
+        if let trip = day.trip { stop(trip, now) }
+        judgeResult(now)
+    }
+
+    /// Values what has changed and holds the result against the day's limits.
+    package mutating func judge(_ now: UInt64) {
+        if ledger.settle() { judgeResult(now) }
+        if now >= watch.end { enterDay(now) }
+    }
+
+    mutating func enterDay(_ now: UInt64) {
+        if watch.enter(now, wallOffset: wallOffset, result: ledger.totals.pointee.result) {
+            states.note(.newDay, from: states.own, to: states.own, at: now)
+        }
+    }
+
+    @inline(__always)
+    mutating func judgeResult(_ now: UInt64) {
+        if let trip = watch.judge(ledger.totals.pointee.result) { stop(trip, now) }
+    }
+
+    private mutating func stop(_ trip: TradingDay.Trip, _ now: UInt64) {
+        let cause: RiskStateChange.Cause = trip == .dailyLoss ? .dailyLoss : .drawdown
+        states.set(own: max(limits.lossState, states.own), because: cause, at: now)
+        mustCancel = states.own == .halted
+    }
+
+    // MARK: Balance
+
+    /// What the venue says of the wallet that an instrument settles in.
+    package mutating func set(balance: Money, of instrument: Instrument) {
+        ledger.note(instrument.record)
+        _ = ledger.settle()
+        setBalance(balance, ledger.rows[instrument.index].purse)
+    }
+
+    private func setBalance(_ balance: Money, _ purse: Int) {
+        let place = ledger.purses + purse
+        place.pointee.start = RiskLedger.bounded(balance.atoms) - place.pointee.flow
+        place.pointee.isKnown = true
+    }
+
+    // MARK: Tighter limits
+
+    /// Replaces the limits by tighter ones, in force on the next order. What is open already stays.
+    /// - Throws: an error that names the first limit that would let more through; then nothing has changed. Looser limits
+    ///   need a restart.
+    package mutating func tighten(_ new: RiskLimits) throws(RiskLimitError) {
+        try new.check()
+        if let key = new.looser(than: limits) {
+            throw RiskLimitError(key: key, reason: "can be tightened while running, and loosened only by a restart")
+        }
+        var own: [ResolvedLimits] = []
+        for index in 0..<instruments.count {
+            let limit = try ResolvedLimits(new, instruments[index])
+            if let key = limit.looser(than: resolved[index]) {
+                throw RiskLimitError(
+                    key: key,
+                    reason: "would be looser for \(instruments[index].symbol); limits are loosened only by a restart")
+            }
+            own.append(limit)
+        }
+        limits = new
+        account = AccountLimits(new, strategies: strategies)
+        rate.tighten(to: TokenBucket(perSecond: new.ordersPerSecond, burst: new.orderBurst))
+        watch.tighten(new)
+        for (index, limit) in own.enumerated() {
+            resolved[index] = limit
+            for strategy in 0..<strategies.count {
+                rates[index * strategies.count + strategy].tighten(
+                    to: account.bucket(limit.ordersPerMinute, strategy))
+            }
+        }
+    }
+}
+
+extension RiskLimits {
+    /// The first of the account's limits that lets more through than before. Those of instruments are compared where
+    /// they are resolved.
+    func looser(than old: RiskLimits) -> String? {
+        func isLooser(_ new: Money?, _ old: Money?) -> Bool { new ?? .greatest > old ?? .greatest }
+        if maxOpenOrders > old.maxOpenOrders { return "maxOpenOrders" }
+        if maxGrossExposure > old.maxGrossExposure { return "maxGrossExposure" }
+        if maxNetExposure > old.maxNetExposure { return "maxNetExposure" }
+        if isLooser(maxDailyLoss, old.maxDailyLoss) { return "maxDailyLoss" }
+        if isLooser(maxDrawdown, old.maxDrawdown) { return "maxDrawdown" }
+        if lossState < old.lossState { return "lossState" }
+        if dayStartHour != old.dayStartHour { return "dayStartHour" }
+        if funding != old.funding { return "funding" }
+        if leverage > old.leverage { return "leverage" }
+        if ordersPerSecond > old.ordersPerSecond { return "ordersPerSecond" }
+        if orderBurst > old.orderBurst { return "orderBurst" }
+        for name in Set(strategies.keys).union(old.strategies.keys).sorted() {
+            let new = strategies[name] ?? StrategyLimits(), old = old.strategies[name] ?? StrategyLimits()
+            if new.maxOpenOrders ?? .max > old.maxOpenOrders ?? .max { return "strategies.\(name).maxOpenOrders" }
+            if new.rateShare != old.rateShare { return "strategies.\(name).rateShare" }
+        }
+        return nil
+    }
+}

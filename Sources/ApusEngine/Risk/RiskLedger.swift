@@ -1,0 +1,217 @@
+package import Apus
+
+/// What positions and open orders of all instruments come to together: exposures, what of each balance is used, the
+/// result. Kept in step, never summed up anew for an order.
+///
+/// An instrument whose touch, position or open orders have changed is put on a list and valued anew before the next
+/// order is judged, each once, however often it changed: `settle`. Its old part is taken out of the sums and the new
+/// one put in.
+///
+/// Everything is in quote value, 10^-18, but what a purse holds, which is in its own settlement asset. A position is
+/// valued at the higher side of its touch, which is on the safe side for exposures; its result at the middle.
+package struct RiskLedger: ~Copyable {
+    let records: UnsafeMutablePointer<InstrumentRecord>
+    let rows: UnsafeMutablePointer<RiskRow>
+    let purses: UnsafeMutablePointer<Purse>
+    let totals: UnsafeMutablePointer<RiskTotals>
+    private let capacity: Int
+    private let changed: UnsafeMutablePointer<UInt16>
+    private(set) var purseCount = 0
+    private var assets: [String] = []
+
+    /// No part of a sum is larger (2 · 10^16 whole coins), so that no sum of 4,096 overflows.
+    static var greatestPart: Int128 { 1 << 114 }
+
+    init(_ instruments: InstrumentTable) {
+        records = instruments.records
+        capacity = max(instruments.capacity, 1)
+        rows = .allocate(capacity: capacity)
+        purses = .allocate(capacity: capacity)
+        changed = .allocate(capacity: capacity)
+        totals = .allocate(capacity: 1)
+        totals.initialize(to: RiskTotals())
+    }
+
+    deinit {
+        rows.deallocate()
+        purses.deallocate()
+        changed.deallocate()
+        totals.deallocate()
+    }
+
+    /// Makes room for an instrument that was added to the table.
+    mutating func add(_ instrument: Instrument, isPaidInFull: Bool) {
+        let asset = instrument.record.pointee.settlementAsset
+        var purse = 0
+        while purse < purseCount && assets[purse] != asset { purse += 1 }
+        if purse == purseCount {
+            (purses + purse).initialize(to: Purse())
+            purseCount += 1
+            assets.append(asset)
+        }
+        instrument.record.pointee.isPaidInFull = isPaidInFull
+        (rows + instrument.index).initialize(to: RiskRow(purse: purse))
+    }
+
+    /// The settlement asset of a purse; "" where the instruments name none.
+    func asset(_ purse: Int) -> String { assets[purse] }
+
+    // MARK: What has changed
+
+    /// Position or open orders of an instrument have changed.
+    @inline(__always)
+    package func note(_ record: UnsafeMutablePointer<InstrumentRecord>) {
+        if record.pointee.valuation != .old { enlist(record) }
+    }
+
+    /// Its touch has changed: of interest only while there is a value of it.
+    @inline(__always)
+    package func noteTouch(_ record: UnsafeMutablePointer<InstrumentRecord>) {
+        if record.pointee.valuation == .fresh { enlist(record) }
+    }
+
+    @inline(never)
+    private func enlist(_ record: UnsafeMutablePointer<InstrumentRecord>) {
+        record.pointee.valuation = .old
+        changed[totals.pointee.changed] = record.pointee.index
+        totals.pointee.changed += 1
+    }
+
+    /// Values anew what has changed. Returns whether anything had.
+    @inline(__always)
+    package func settle() -> Bool {
+        if totals.pointee.changed == 0 { return false }
+        settleAll()
+        return true
+    }
+
+    @inline(never)
+    private func settleAll() {
+        for place in 0..<totals.pointee.changed { value(Int(changed[place])) }
+        totals.pointee.changed = 0
+    }
+
+    private func value(_ index: Int) {
+        let record = records + index, row = rows + index
+        let isIdle =
+            record.pointee.position.quantity == 0 && record.pointee.openBuys == 0 && record.pointee.openSells == 0
+        record.pointee.valuation = isIdle ? .none : .fresh
+        row.pointee.mark = Self.mark(record, before: row.pointee.mark)
+        var new = RiskRow(purse: row.pointee.purse)
+        new.mark = row.pointee.mark
+        if !isIdle { Self.expose(record, &new) }
+        Self.reckon(record, &new)
+        let purse = purses + new.purse
+        totals.pointee.gross += new.gross - row.pointee.gross
+        totals.pointee.long += new.long - row.pointee.long
+        totals.pointee.short += new.short - row.pointee.short
+        totals.pointee.result += new.result - row.pointee.result
+        purse.pointee.used += new.used - row.pointee.used
+        purse.pointee.flow += new.flow - row.pointee.flow
+        purse.pointee.loss += new.loss - row.pointee.loss
+        row.pointee = new
+    }
+
+    /// What a position is valued at: the higher price of the touch, the one before when there is none.
+    @inline(__always)
+    static func mark(_ record: UnsafeMutablePointer<InstrumentRecord>, before: Int64) -> Int64 {
+        let touch = record.pointee.touch
+        if touch.askQuantity != 0 {
+            return touch.bidQuantity != 0 ? max(touch.askPrice, touch.bidPrice) : touch.askPrice
+        }
+        if touch.bidQuantity != 0 { return touch.bidPrice }
+        return before != 0 ? before : record.pointee.lastTrade
+    }
+
+    @inline(__always)
+    static func bounded(_ part: Int128) -> Int128 { min(max(part, -greatestPart), greatestPart) }
+
+    private static func expose(_ record: UnsafeMutablePointer<InstrumentRecord>, _ row: inout RiskRow) {
+        let economics = record.pointee.economics, held = record.pointee.position.quantity
+        let (bought, tooMuch) = held.addingReportingOverflow(record.pointee.openBuys)
+        let (sold, tooLittle) = held.subtractingReportingOverflow(record.pointee.openSells)
+        let most = tooMuch ? Int64.max : bought, least = tooLittle ? Int64.min : sold
+        row.long = bounded(economics.notional(row.mark, most))
+        row.short = bounded(economics.notional(row.mark, least))
+        row.gross = max(row.long, -row.short)
+        if record.pointee.isPaidInFull {
+            row.used = bounded(record.pointee.openCost)
+        } else if economics.isInverse {
+            row.used = bounded(max(economics.value(row.mark, most), -bounded(economics.value(row.mark, least))))
+        } else {
+            row.used = row.gross
+        }
+    }
+
+    /// The result, and what of the balance has come in or gone out.
+    private static func reckon(_ record: UnsafeMutablePointer<InstrumentRecord>, _ row: inout RiskRow) {
+        let economics = record.pointee.economics
+        let position = record.pointee.position
+        let settled = bounded(position.realised) - bounded(position.fees) - bounded(position.funding)
+        let open = bounded(position.unrealised(record.pointee.touch, economics))
+        if record.pointee.isPaidInFull {
+            row.flow = settled - bounded(position.cost)
+        } else {
+            row.flow = settled
+            row.loss = max(-open, 0)
+        }
+        let result = settled + open
+        row.result = economics.isInverse ? quoteValue(result, row.mark, economics) : result
+    }
+
+    /// So much of the base asset in the quote asset.
+    private static func quoteValue(_ amount: Int128, _ price: Int64, _ economics: Economics) -> Int128 {
+        bounded(amount.multipliedSaturating(by: Int128(price)).dividedNearest(by: economics.priceOne))
+    }
+
+    /// Values everything anew, also what is not on the list: after positions were restored.
+    package func settleEverything(count: Int) {
+        for index in 0..<count { note(records + index) }
+        settleAll()
+    }
+}
+
+/// One instrument's part of the sums.
+struct RiskRow {
+    let purse: Int
+    /// The price that it was valued at.
+    var mark: Int64 = 0
+    /// Quote value of the position with all open buys filled, and with all open sells filled; with their signs.
+    var long: Int128 = 0
+    var short: Int128 = 0
+    /// The larger of their magnitudes.
+    var gross: Int128 = 0
+    /// What of its purse it uses: the cost of open buys, or the value that margin is asked for.
+    var used: Int128 = 0
+    /// What has come into its purse, and what an open position would take out of it.
+    var flow: Int128 = 0
+    var loss: Int128 = 0
+    var result: Int128 = 0
+
+    init(purse: Int) { self.purse = purse }
+}
+
+struct RiskTotals {
+    var gross: Int128 = 0
+    var long: Int128 = 0
+    var short: Int128 = 0
+    var result: Int128 = 0
+    /// Instruments on the list.
+    var changed = 0
+}
+
+/// The balance of one settlement asset.
+struct Purse {
+    /// What was there before the first fill; meaningless while `isKnown` is false.
+    var start: Int128 = 0
+    var isKnown = false
+    var flow: Int128 = 0
+    /// Losses of open positions: margin accounts only.
+    var loss: Int128 = 0
+    var used: Int128 = 0
+
+    /// What the wallet holds.
+    var balance: Int128 { start + flow }
+    /// What `used` may come to.
+    func cover(_ leverage: Int) -> Int128 { (start + flow - loss).multipliedSaturating(by: Int128(leverage)) }
+}

@@ -1,0 +1,88 @@
+package import Apus
+
+/// A change of what may be sent, for journal, log and metrics.
+package struct RiskStateChange: Sendable, Equatable {
+    package enum Cause: UInt8, Sendable, Codable {
+        /// The word that a person, a signal or the control plane sets for the whole.
+        case control = 1
+        /// A strategy's own word.
+        case strategy = 2
+        case dailyLoss = 3
+        case drawdown = 4
+        /// A person has resumed after a limit was reached.
+        case resumed = 5
+        /// A trading day has begun; nothing else has changed.
+        case newDay = 6
+    }
+
+    /// From 1, in this run.
+    package let number: UInt64
+    package let time: UInt64
+    package let cause: Cause
+    package let from: TradingState
+    package let to: TradingState
+    /// The strategy's number; nil: the whole.
+    package let strategy: UInt8?
+}
+
+/// Who says what may be sent, and the newest changes of that. Decision thread only.
+struct RiskStates: ~Copyable {
+    static let strategies = 256
+    private static let room = 64
+
+    /// By strategy: the strictest of its own word and the gate's.
+    let effective: UnsafeMutablePointer<TradingState>
+    private let words: UnsafeMutablePointer<TradingState>
+    private let changes: UnsafeMutablePointer<RiskStateChange>
+    /// How many changes there have been; the newest 64 are kept.
+    private(set) var count: UInt64 = 0
+    /// The gate's own: a day's limit that was reached, or the end of the run.
+    private(set) var own = TradingState.active
+    /// The newest of the shared word that was noted.
+    var seen = TradingState.active
+
+    init() {
+        effective = .allocate(capacity: Self.strategies)
+        effective.initialize(repeating: .active, count: Self.strategies)
+        words = .allocate(capacity: Self.strategies)
+        words.initialize(repeating: .active, count: Self.strategies)
+        changes = .allocate(capacity: Self.room)
+    }
+
+    deinit {
+        effective.deallocate()
+        words.deallocate()
+        changes.deallocate()
+    }
+
+    func word(_ strategy: Int) -> TradingState { words[strategy] }
+
+    mutating func set(word: TradingState, of strategy: Int, at now: UInt64) {
+        note(.strategy, from: words[strategy], to: word, strategy: UInt8(strategy), at: now)
+        words[strategy] = word
+        effective[strategy] = max(word, own)
+    }
+
+    mutating func set(own new: TradingState, because cause: RiskStateChange.Cause, at now: UInt64) {
+        note(cause, from: own, to: new, at: now)
+        own = new
+        for strategy in 0..<Self.strategies { effective[strategy] = max(words[strategy], new) }
+    }
+
+    mutating func note(
+        _ cause: RiskStateChange.Cause, from: TradingState, to: TradingState, strategy: UInt8? = nil, at now: UInt64
+    ) {
+        guard from != to || cause == .newDay else { return }
+        let place = Int(count % UInt64(Self.room))
+        count += 1
+        (changes + place).initialize(
+            to: RiskStateChange(number: count, time: now, cause: cause, from: from, to: to, strategy: strategy))
+    }
+
+    /// The oldest one after that number that is kept.
+    func change(after number: UInt64) -> RiskStateChange? {
+        guard count > number else { return nil }
+        let oldest = count - min(count, UInt64(Self.room)) + 1
+        return changes[Int((max(number + 1, oldest) - 1) % UInt64(Self.room))]
+    }
+}

@@ -1,0 +1,305 @@
+import CApusRing
+import Testing
+
+@testable import Apus
+@testable import ApusEngine
+
+/// Rules about prices, ends, own orders, counts and rates: an order that only this rule refuses, and one just inside it.
+@Suite struct RiskRulesTests {
+    private func bench(
+        _ instrument: InstrumentDefinition = definition(), _ change: (inout RiskLimits) -> Void = { _ in }
+    ) throws -> Bench {
+        var limits = wideLimits()
+        change(&limits)
+        let bench = try Bench(instruments: [instrument], limits: limits)
+        bench.open()
+        return bench
+    }
+
+    @Test func everyRefusalHasItsOwnWords() {
+        #expect(Set(Refusal.allCases.map(\.reason)).count == Refusal.allCases.count)
+        #expect(Refusal.allCases.map(\.rawValue) == Array(0..<UInt8(Refusal.allCases.count)), "the counters' places")
+    }
+
+    @Test func bandAroundTheNewestTrade() throws {
+        let bench = try bench { $0.tradeBandPpm = 10_000 }
+        #expect(bench.buy(at: 5_000).id != nil, "without a trade there is nothing to compare with")
+        bench.feed.trade(10_000, 1, taker: .buy)
+        bench.turn()
+        #expect(bench.buy(at: 9_899).refusal == .priceFarFromTrade)
+        #expect(bench.buy(at: 9_900).id != nil)
+        #expect(bench.sell(at: 10_101).refusal == .priceFarFromTrade)
+        #expect(bench.sell(at: 10_100).id != nil)
+        _ = bench.sink.next()
+        let order = try #require(bench.sink.next())
+        #expect(order.band_low == 9_900 && order.band_high == 10_100, "the guard holds it against the same")
+        let outcome = try self.bench(outcome()) { $0.tradeBandPpm = nil }
+        outcome.feed.book([(40, 1_000)], [(60, 1_000)])
+        outcome.feed.trade(10, 1, taker: .buy)
+        outcome.turn()
+        #expect(outcome.buy(1_000, at: 40).id != nil, "outcomes leap: no bound unless one is set")
+    }
+
+    private func outcome() -> InstrumentDefinition {
+        InstrumentDefinition(
+            symbol: "YES", venue: "test", contract: .binary, priceDecimals: 2, quantityDecimals: 2,
+            tick: ExactDecimal(digits: 1, decimals: 2), lot: ExactDecimal(digits: 1, decimals: 2))
+    }
+
+    @Test func priceBoundsOfTheVenue() throws {
+        var bounded = definition()
+        bounded.minPrice = ExactDecimal(digits: 50)
+        bounded.maxPrice = ExactDecimal(digits: 150)
+        let bench = try bench(bounded)
+        #expect(bench.buy(at: 4_999).refusal == .priceBelowMinimum)
+        #expect(bench.buy(at: 5_000).id != nil)
+        #expect(bench.sell(at: 15_001).refusal == .priceAboveMaximum)
+        #expect(bench.sell(at: 15_000).id != nil)
+        let outcome = try self.bench(outcome())
+        outcome.feed.book([(98, 1_000)], [])
+        outcome.turn()
+        #expect(outcome.sell(100, at: 100).refusal == .priceAboveMaximum, "an outcome is worth less than 1")
+        #expect(outcome.sell(100, at: 99).id != nil)
+    }
+
+    @Test func valueBoundsOfTheVenueAndTheUser() throws {
+        var bounded = definition()
+        bounded.maxNotional = ExactDecimal(digits: 10)
+        let bench = try bench(bounded) { $0.minOrderNotional = Money(whole: 2) }
+        #expect(bench.buy(101).refusal == .notionalAboveMaximum)
+        #expect(bench.buy(100).id != nil)
+        #expect(bench.buy(19).refusal == .notionalBelowMinimum)
+        #expect(bench.buy(20).id != nil)
+    }
+
+    @Test func ageOfTheBook() throws {
+        let bench = try bench { $0.maxBookAgeMs = 5 }
+        bench.feed.now += 5_000_000
+        bench.feed.trade(10_000, 1, taker: .buy)
+        bench.turn()
+        #expect(bench.buy().id != nil)
+        bench.feed.now += 1
+        bench.feed.trade(10_000, 1, taker: .buy)
+        bench.turn()
+        #expect(bench.buy().refusal == .bookTooOld)
+        bench.open()
+        #expect(bench.buy().id != nil)
+        let patient = try self.bench()
+        patient.turn(3_600_000_000_000)
+        patient.feed.now = 3_600_000_000_000
+        patient.feed.trade(10_000, 1, taker: .buy)
+        patient.turn()
+        #expect(patient.buy().id != nil, "a quiet book is not stale")
+    }
+
+    @Test func orderWithAnEndOfItsOwn() throws {
+        var patient = definition()
+        patient.minLifetimeSeconds = 60
+        let bench = try Bench(instruments: [patient], time: .simulated(realtimeOffset: 5_000_000_000))
+        bench.open()
+        func place(_ end: Duration, _ timeInForce: TimeInForce = .goodTillCanceled) -> Placement {
+            bench.context.limit(
+                .buy, Quantity(units: 10), of: bench.instrument, at: Price(units: 10_000), timeInForce,
+                expiresAfter: end)
+        }
+        #expect(place(.milliseconds(59_999)).refusal == .expiryTooSoon)
+        #expect(place(.zero).refusal == .expiryTooSoon)
+        #expect(place(.seconds(-1)).refusal == .expiryTooSoon)
+        #expect(place(.seconds(60), .immediateOrCancel).refusal == .expiryWithoutRest)
+        #expect(place(.seconds(60), .fillOrKill).refusal == .expiryWithoutRest)
+        let id = try #require(place(.seconds(60), .postOnly).id)
+        let order = try #require(bench.sink.next())
+        #expect(order.expire_ms == 65_000, "on the wall clock")
+        #expect(bench.context.order(id)?.expiry == bench.context.now + 60_000_000_000)
+        #expect(bench.buy().id.flatMap { bench.context.order($0)?.expiry } == nil)
+    }
+
+    @Test func postOnlyThatWouldTake() throws {
+        let bench = try bench()
+        func place(_ side: Side, _ price: Int64) -> Placement {
+            bench.context.limit(
+                side, Quantity(units: 10), of: bench.instrument, at: Price(units: price), .postOnly)
+        }
+        #expect(place(.buy, 10_100).refusal == .postOnlyWouldTake)
+        #expect(place(.buy, 10_099).id != nil)
+        #expect(place(.sell, 10_000).refusal == .postOnlyWouldTake)
+        #expect(place(.sell, 10_100).id != nil)
+    }
+
+    @Test func ownOrdersNeverMeet() throws {
+        let bench = try bench()
+        let sell = try bench.resting(side: .sell)
+        #expect(bench.buy(at: 10_100).refusal == .wouldMeetOwnOrder)
+        #expect(bench.context.market(.buy, Quantity(units: 1), of: bench.instrument).refusal == .wouldMeetOwnOrder)
+        #expect(bench.buy(at: 10_099).id != nil)
+        bench.context.cancel(sell)
+        #expect(bench.buy(at: 10_100).refusal == .wouldMeetOwnOrder, "until the venue says so it is there")
+        bench.sink.report(APUS_REPORT_CANCELED, sell)
+        bench.turn()
+        #expect(bench.buy(at: 10_100).id != nil)
+        #expect(bench.sell(at: 10_100).refusal == .wouldMeetOwnOrder)
+    }
+
+    @Test func bothPricesOfAChangeThatIsUnderWayCount() throws {
+        let bench = try bench()
+        let sell = try bench.resting(side: .sell)
+        #expect(bench.context.modify(sell, price: Price(units: 10_050), quantity: Quantity(units: 10)).id != nil)
+        #expect(bench.buy(at: 10_050).refusal == .wouldMeetOwnOrder)
+        bench.sink.report(APUS_REPORT_MODIFY_REJECTED, sell) {
+            $0.action = UInt8(APUS_ORDER_MODIFY.rawValue)
+            $0.status = UInt8(APUS_STATUS_NEW.rawValue)
+        }
+        bench.turn()
+        #expect(bench.buy(at: 10_050).id != nil)
+    }
+
+    @Test func openOrdersOfAnInstrument() throws {
+        var limits = wideLimits()
+        limits.maxInstrumentOrders = 2
+        limits.instruments["ETHUSDT"] = InstrumentLimits()
+        limits.instruments["ETHUSDT"]?.maxInstrumentOrders = 1
+        let bench = try Bench(instruments: [definition(), definition("ETHUSDT")], limits: limits)
+        bench.open()
+        bench.feed.live(1)
+        bench.feed.book([(10_000, 5)], [(10_100, 5)], 1)
+        bench.turn()
+        func other() -> Placement {
+            bench.context.limit(
+                .buy, Quantity(units: 1), of: bench.context.instruments[1], at: Price(units: 10_000))
+        }
+        #expect(bench.buy().id != nil)
+        let second = try bench.resting()
+        #expect(bench.buy().refusal == .tooManyOpenOrdersOfInstrument)
+        #expect(other().id != nil)
+        #expect(other().refusal == .tooManyOpenOrdersOfInstrument)
+        #expect(bench.context.modify(second, price: Price(units: 9_990), quantity: Quantity(units: 9)).id != nil)
+        bench.sink.report(APUS_REPORT_CANCELED, second)
+        bench.turn()
+        #expect(bench.buy().id != nil)
+    }
+
+    @Test func rateOfOneInstrument() throws {
+        let bench = try bench { $0.ordersPerMinute = 3 }
+        for _ in 0..<3 { #expect(bench.buy().id != nil) }
+        #expect(bench.buy().refusal == .instrumentRateExceeded)
+        bench.feed.now += 19_999_999_999
+        bench.open()
+        #expect(bench.buy().refusal == .instrumentRateExceeded)
+        bench.feed.now += 1
+        bench.open()
+        #expect(bench.buy().id != nil)
+        #expect(bench.buy().refusal == .instrumentRateExceeded)
+        #expect(RiskLimits().ordersPerMinute == 60)
+    }
+
+    @Test func cancelsAreCountedAndPass() throws {
+        let bench = try bench { $0.cancelsPerSecond = 2 }
+        for _ in 0..<3 { #expect(bench.context.cancel(try bench.resting()).id != nil) }
+        let report = bench.agent.risk
+        #expect(report.cancels == 3 && report.cancelsOverRate == 1)
+    }
+
+    @Test func aNumberThatIsKnownAlready() throws {
+        let bench = try bench()
+        let id = try #require(bench.buy().id)
+        bench.agent.state.pointee.nextOrder -= 1
+        #expect(bench.buy().refusal == .duplicateIdentifier)
+        #expect(bench.context.order(id) != nil)
+    }
+
+    @Test func reducingLetsOnlyReductionsThrough() throws {
+        let bench = try bench()
+        let id = try bench.resting(10)
+        bench.fill(id, 10, trade: 1, cumulative: 10)
+        bench.turn()
+        apus_flag_set(bench.sink.queues.pointee.trading, 1)
+        #expect(bench.agent.tradingState == .reducing)
+        #expect(bench.sell().refusal == .onlyReducing)
+        func reduce(_ quantity: Int64) -> Placement {
+            bench.context.limit(
+                .sell, Quantity(units: quantity), of: bench.instrument, at: Price(units: 10_100), reduceOnly: true)
+        }
+        #expect(reduce(11).refusal == .notReducing)
+        let reducing = try #require(reduce(10).id)
+        #expect(bench.context.cancel(reducing).id != nil)
+        apus_flag_set(bench.sink.queues.pointee.trading, 99)
+        #expect(bench.agent.tradingState == .halted, "a word that is not known halts")
+    }
+
+    @Test func theStrictestWordHolds() throws {
+        let bench = try bench()
+        #expect(bench.agent.set(.halted, ofStrategy: "test"))
+        #expect(!bench.agent.set(.halted, ofStrategy: "nobody"))
+        #expect(bench.buy().refusal == .killed)
+        #expect(bench.agent.set(.reducing, ofStrategy: "test"))
+        #expect(bench.buy().refusal == .onlyReducing)
+        apus_flag_set(bench.sink.queues.pointee.trading, 2)
+        bench.turn()
+        #expect(bench.buy().refusal == .killed)
+        #expect(bench.agent.set(.active, ofStrategy: "test"))
+        apus_flag_set(bench.sink.queues.pointee.trading, 0)
+        bench.turn()
+        #expect(bench.buy().id != nil)
+        let causes = (UInt64(0)..<20).compactMap { number -> RiskStateChange.Cause? in
+            let change = bench.agent.stateChange(after: number)
+            return change?.number == number + 1 ? change?.cause : nil
+        }
+        #expect(causes == [.newDay, .strategy, .strategy, .control, .strategy, .control])
+    }
+}
+
+/// The venue's circuit breaker at the gate.
+@Suite struct GateBreakerTests {
+    private let second: UInt64 = 1_000_000_000
+
+    private func bench(_ breakers: CircuitBreakers) throws -> Bench {
+        let bench = try Bench {
+            $0.breakers = breakers
+            $0.venueBreaker = "venue"
+        }
+        bench.open()
+        return bench
+    }
+
+    private func fail(_ bench: Bench, _ id: OrderID, _ now: UInt64) {
+        bench.sink.report(APUS_REPORT_UNKNOWN, id) { $0.receive_ns = now }
+        bench.turn()
+    }
+
+    @Test func lostAnswersOpenItAndCancelsPass() throws {
+        let breakers = CircuitBreakers(["venue": BreakerConfiguration(failureThreshold: 2, timeoutSeconds: 10)])
+        let bench = try bench(breakers)
+        let ids = [try bench.resting(), try bench.resting(), try bench.resting()]
+        fail(bench, ids[0], bench.feed.now)
+        #expect(bench.buy().id != nil)
+        fail(bench, ids[1], bench.feed.now)
+        #expect(bench.buy().refusal == .breakerOpen)
+        #expect(bench.context.cancel(ids[2]).id != nil)
+        #expect(bench.agent.risk.breaker == .open)
+        bench.feed.now += 11 * second
+        bench.open()
+        let probe = try #require(bench.buy().id)
+        #expect(breakers.named("venue").state == .halfOpen)
+        bench.sink.report(APUS_REPORT_ACCEPTED, probe)
+        bench.turn()
+        let another = try #require(bench.buy().id)
+        bench.sink.report(APUS_REPORT_ACCEPTED, another)
+        bench.turn()
+        #expect(breakers.named("venue").state == .closed)
+    }
+
+    @Test func aQuietMarketAndOurOwnFaultsOpenNothing() throws {
+        let breakers = CircuitBreakers(["venue": BreakerConfiguration(failureThreshold: 1, timeoutSeconds: 10)])
+        let bench = try bench(breakers)
+        for _ in 0..<20 {
+            let id = try #require(bench.buy().id)
+            bench.sink.report(APUS_REPORT_REJECTED, id) { $0.code = -2010 }
+            bench.turn()
+        }
+        bench.turn(3_600 * second)
+        bench.feed.now = 3_600 * second
+        bench.open()
+        #expect(bench.buy().id != nil)
+        #expect(breakers.log.count == 0)
+    }
+}
