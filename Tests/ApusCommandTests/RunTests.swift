@@ -40,6 +40,26 @@ private func store(_ assignments: [String]) throws -> ConfigurationStore {
         #expect(error?.problem.contains("market-maker") == true)
     }
 
+    @Test func limitsOfOneInstrumentAndTheVenuesFunding() throws {
+        let limits = try RunPlan.limits(
+            store(["risk.instruments.BTCUSDT.max_position=0.5", "venue.kind=polymarket", "risk.loss_state=reducing"]))
+        #expect(limits.instruments["BTCUSDT"]?.maxPosition == (try ExactDecimal("0.5")))
+        #expect(limits.funding == .cash && limits.lossState == .reducing)
+        #expect(try RunPlan.limits(store(["venue.kind=binance-usdm"])).funding == .margin)
+        #expect(try RunPlan.limits(store(["venue.kind=binance-usdm", "risk.funding=cash"])).funding == .cash)
+        for wrong in ["BTCUSDT=1", "BTCUSDT.max_profit=1", "BTCUSDT.max_position=-1"] {
+            #expect(throws: ConfigurationError.self) { try RunPlan.limits(store(["risk.instruments.\(wrong)"])) }
+        }
+    }
+
+    @Test func breakersComeFromTheConfiguration() throws {
+        let breakers = BreakerSettings.breakers(
+            try store(["breakers.venue.failure_threshold=7", "breakers.deriv_api.timeout_seconds=9"]))
+        #expect(breakers.named(BreakerSettings.name(venue: "binance-usdm")).configuration.failureThreshold == 7)
+        #expect(breakers.named(BreakerSettings.name(venue: "deriv")).configuration.timeoutSeconds == 9)
+        #expect(breakers.named("trading_engine").configuration.failureThreshold == 2)
+    }
+
     @Test func limitsComeFromTheConfiguration() throws {
         let limits = try RunPlan.limits(store(["risk.max_order_notional=250.5", "risk.orders_per_second=3"]))
         #expect(limits.maxOrderNotional == Money(try ExactDecimal("250.5")))

@@ -183,6 +183,27 @@ private struct PaperBench {
         #expect(bench.recorder.reports.contains { $0.code == PaperReason.postOnlyWouldTake.rawValue })
     }
 
+    @Test func anOrderEndsByItself() throws {
+        let bench = try PaperBench()
+        func place(_ price: Int64, _ end: Duration?) throws -> OrderID {
+            try #require(
+                bench.context.limit(
+                    .buy, Quantity(units: 10), of: bench.instrument, at: Price(units: price), expiresAfter: end
+                ).id)
+        }
+        let short = try place(9_990, .milliseconds(5)), long = try place(9_980, .milliseconds(9))
+        let endless = try place(9_970, nil)
+        bench.wait(4_900_000)
+        #expect(bench.order(short)?.state == .live)
+        bench.wait(200_000)
+        #expect(bench.order(short)?.state == .expired && bench.order(long)?.state == .live)
+        bench.feed.book([(9_900, 50)], [(9_985, 30)])
+        bench.wait(1_000)
+        bench.expectFills([])
+        bench.wait(60_000_000_000)
+        #expect(bench.order(long)?.state == .expired && bench.order(endless)?.state == .live)
+    }
+
     @Test func postOnlyAndFillOrKill() throws {
         let bench = try PaperBench()
         let whole = bench.place(.buy, 70, at: 10_110, .fillOrKill)

@@ -303,3 +303,178 @@ import Testing
         #expect(breakers.log.count == 0)
     }
 }
+
+/// Orders that wait for the rate.
+@Suite struct WaitingOrderTests {
+    private let second: UInt64 = 1_000_000_000
+
+    private func bench(_ change: (inout RiskLimits) -> Void = { _ in }) throws -> Bench {
+        var limits = wideLimits()
+        limits.ordersPerMinute = 2
+        change(&limits)
+        let bench = try Bench(limits: limits)
+        bench.open()
+        for _ in 0..<2 { #expect(bench.buy().id != nil) }
+        while bench.sink.next() != nil {}
+        return bench
+    }
+
+    private func queue(_ bench: Bench, _ quantity: Int64 = 10, at price: Int64 = 10_000) -> Placement {
+        bench.context.limit(
+            .buy, Quantity(units: quantity), of: bench.instrument, at: Price(units: price), whenLimited: .queue)
+    }
+
+    @Test func itLeavesWhenThereIsAToken() throws {
+        let bench = try bench()
+        #expect(bench.buy().refusal == .instrumentRateExceeded, "refused unless it asks to wait")
+        let first = try #require(queue(bench).id), second = try #require(queue(bench).id)
+        #expect(bench.state(first) == .pendingNew && bench.context.openOrders.count == 4)
+        #expect(bench.sink.next() == nil)
+        let due = try #require(bench.agent.nextDue)
+        #expect(due == bench.context.now + 30 * self.second)
+        bench.turn(due - 1)
+        #expect(bench.sink.next() == nil)
+        bench.turn(due)
+        #expect(bench.sink.next()?.client_id == first.value)
+        #expect(bench.sink.next() == nil, "one token, one order")
+        bench.turn(due + 30 * self.second)
+        #expect(bench.sink.next()?.client_id == second.value)
+        #expect(bench.context.openOrders.count == 4, "they were open all the time")
+    }
+
+    @Test func itIsCheckedAnewWhenItLeaves() throws {
+        let bench = try bench { $0.priceBandPpm = 10_000 }
+        let id = try #require(queue(bench).id)
+        bench.feed.now += 29 * second
+        bench.open(bid: 12_000, ask: 12_100)
+        bench.turn(bench.feed.now + second)
+        #expect(bench.sink.next() == nil)
+        #expect(bench.state(id) == .rejected)
+        let report = try #require(bench.recorder.reports.last)
+        #expect(report.kind == .refused)
+        #expect(report.code == Refusal.firstCode + Int32(Refusal.priceOutsideBand.rawValue))
+        #expect(bench.instrument.record.pointee.openBuys == 20)
+    }
+
+    @Test func itCanBeCanceledWhileItWaits() throws {
+        let bench = try bench()
+        let id = try #require(queue(bench).id)
+        #expect(
+            bench.context.modify(id, price: Price(units: 9_000), quantity: Quantity(units: 1)).refusal == .changePending
+        )
+        #expect(bench.context.cancel(id).id == id)
+        bench.turn()
+        #expect(bench.state(id) == .canceled)
+        #expect(bench.recorder.reports.last?.kind == .canceled)
+        bench.turn(bench.feed.now + 60 * second)
+        #expect(bench.sink.next() == nil, "nothing of it ever went out")
+    }
+
+    @Test func itCountsTowardsTheLimits() throws {
+        let bench = try bench { $0.maxPosition = ExactDecimal(digits: 40, decimals: 3) }
+        #expect(queue(bench).id != nil)
+        #expect(queue(bench, 11).refusal == .positionAboveMaximum)
+        #expect(queue(bench).id != nil)
+        #expect(queue(bench, 1).refusal == .positionAboveMaximum)
+    }
+
+    @Test func soManyMayWait() throws {
+        let bench = try bench()
+        for _ in 0..<64 { #expect(queue(bench, 1).id != nil) }
+        #expect(queue(bench, 1).refusal == .queueFull)
+    }
+
+    @Test func whatOnlyTheSecondHoldsUpWaitsToo() throws {
+        let bench = try bench {
+            $0.ordersPerMinute = 60_000
+            ($0.ordersPerSecond, $0.orderBurst) = (1, 2)
+        }
+        let id = try #require(queue(bench).id)
+        bench.turn(bench.context.now + second)
+        #expect(bench.sink.next()?.client_id == id.value)
+    }
+}
+
+/// Several strategies share an account's gate: each has its own part of the rate and its own open orders.
+@Suite struct StrategySharesTests {
+    private struct Desk {
+        let feed = TestFeed()
+        let table: InstrumentTable
+        let orders = OrderTable(capacity: 64)
+        let trading = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
+        let gate = UnsafeMutablePointer<RiskGate>.allocate(capacity: 1)
+        var life: OrderLife
+        var next: UInt64 = 1
+
+        init(_ change: (inout RiskLimits) -> Void) throws {
+            table = InstrumentTable(board: feed.view.pointee.board)
+            trading.initialize(to: 0)
+            var limits = wideLimits()
+            change(&limits)
+            var made = try RiskGate(
+                limits, instruments: table, orders: orders, trading: trading, strategies: ["maker", "taker"])
+            let instrument = try table.add(definition())
+            try made.add(instrument)
+            gate.initialize(to: made)
+            life = OrderLife(orders)
+            instrument.record.pointee.state = .live
+            instrument.record.pointee.touch = Touch(10_000, 1_000, 10_100, 1_000)
+        }
+
+        mutating func place(_ strategy: UInt8, now: UInt64 = 0) -> Refusal? {
+            var request = OrderRequest(
+                instrument: table[0], side: .buy, type: .limit, timeInForce: .goodTillCanceled, isReduceOnly: false,
+                price: 10_000, quantity: 10)
+            request.strategy = strategy
+            let id = OrderID(next)
+            let verdict = gate.pointee.approve(request, id: id, openOrders: orders.openCount, now: now)
+            switch consume verdict {
+            case .refused(let refusal): return refusal
+            case .approved(let order):
+                #expect(order.request.strategy == strategy)
+                next += 1
+                life.place(Order(id: id, request), now: now)
+                return nil
+            }
+        }
+
+        func close() {
+            gate.deinitialize(count: 1)
+            gate.deallocate()
+            trading.deallocate()
+        }
+    }
+
+    @Test func oneCannotStarveTheOther() throws {
+        var desk = try Desk {
+            $0.ordersPerMinute = 8
+            $0.strategies["maker"] = StrategyLimits()
+            $0.strategies["maker"]?.rateShare = 3
+        }
+        defer { desk.close() }
+        for _ in 0..<6 { #expect(desk.place(0) == nil) }
+        #expect(desk.place(0) == .instrumentRateExceeded, "three quarters of eight")
+        for _ in 0..<2 { #expect(desk.place(1) == nil) }
+        #expect(desk.place(1) == .instrumentRateExceeded)
+        #expect(desk.place(0, now: 10_000_000_000) == nil)
+        #expect(desk.place(1, now: 10_000_000_000) == .instrumentRateExceeded)
+        #expect(desk.place(1, now: 30_000_000_000) == nil)
+    }
+
+    @Test func eachHasItsOwnOpenOrdersAndState() throws {
+        var desk = try Desk {
+            $0.maxOpenOrders = 4
+            $0.strategies["taker"] = StrategyLimits()
+            $0.strategies["taker"]?.maxOpenOrders = 1
+        }
+        defer { desk.close() }
+        #expect(desk.place(1) == nil)
+        #expect(desk.place(1) == .tooManyOpenOrdersOfStrategy)
+        for _ in 0..<3 { #expect(desk.place(0) == nil) }
+        #expect(desk.place(0) == .tooManyOpenOrders)
+        desk.gate.pointee.set(.halted, ofStrategy: 1, now: 0)
+        #expect(desk.place(1) == .killed)
+        #expect(desk.place(0) == .tooManyOpenOrders, "the other goes on")
+        #expect(desk.gate.pointee.state(of: 0) == .active && desk.gate.pointee.state(of: 1) == .halted)
+    }
+}

@@ -3,7 +3,8 @@ import CApusRing
 /// Every key there is, in the order in which it is shown. The file, the environment, `--set`, `apus config` and the
 /// documentation all follow this table.
 package let configurationSchema: [ConfigurationField] =
-    generalFields + engineFields + venueFields + strategyFields + riskFields + journalFields + recoveryFields
+    generalFields + engineFields + venueFields + strategyFields + riskFields + breakerFields + journalFields
+    + recoveryFields
     + supervisorFields + recordFields
 
 private let generalFields = [

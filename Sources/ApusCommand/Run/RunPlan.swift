@@ -98,6 +98,8 @@ struct RunPlan {
         var engine = EngineConfiguration(runTag: freshRunTag())
         engine.limits = try Self.limits(store)
         engine.otherFeeRate = try RiskConfiguration.otherFeeRate(store)
+        engine.breakers = BreakerSettings.breakers(store)
+        engine.venueBreaker = BreakerSettings.name(venue: venueKind)
         engine.startBalance = Money(whole: 100_000)
         var live = LiveConfiguration(
             venue: VenueKind(rawValue: venueKind) ?? .binanceUSDM, symbols: symbols,

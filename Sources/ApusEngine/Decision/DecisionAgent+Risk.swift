@@ -8,8 +8,10 @@ extension DecisionAgent {
     func valueLater(_ record: UnsafeMutablePointer<InstrumentRecord>) {
         if record.pointee.valuation == .old { return }
         gate.pointee.ledger.note(record)
-        // Without a position the result stays as it is.
-        if record.pointee.position.quantity != 0 { riskNoLater(than: core.pointee.now &+ configuration.riskPause) }
+        // Without a position the result stays as it is, unless it is in a base asset.
+        if record.pointee.position.quantity != 0 || record.pointee.economics.isInverse {
+            riskNoLater(than: core.pointee.now &+ configuration.riskPause)
+        }
     }
 
     func riskNoLater(than time: UInt64) {

@@ -15,6 +15,8 @@ struct PaperOrder {
     /// What stands before it at its price; `unknownQueue` while its price is deeper than the board shows.
     var ahead: Int64 = 0
     var decided: UInt64
+    /// When it ends by itself; `.max`: never.
+    var expiry = UInt64.max
 
     var remaining: Int64 { quantity - filled }
 

@@ -190,8 +190,31 @@ extension PaperVenue {
         order.pointee.ahead = PaperOrder.unknownQueue
         moveUp(order)
         state.pointee.orders.rest(place)
+        state.pointee.expireNoLater(than: order.pointee.expiry)
         markets[order.pointee.instrument].resting += 1
         attend(order)
+    }
+
+    /// Ends the resting orders whose own end has come.
+    @inline(never)
+    func expireResting(_ now: UInt64) -> Int {
+        state.pointee.time = max(state.pointee.time, now)
+        var next = UInt64.max
+        var ended = 0, at = 0
+        while at < state.pointee.orders.restingCount, hasReportRoom {
+            let place = state.pointee.orders.resting[at]
+            let expiry = state.pointee.orders.orders[place].expiry
+            if expiry <= now {
+                end(place, APUS_REPORT_EXPIRED, APUS_STATUS_EXPIRED, action: APUS_ORDER_PLACE)
+                ended += 1
+            } else {
+                next = min(next, expiry)
+                at += 1
+            }
+        }
+        // Without room for reports the rest ends with a later turn.
+        state.pointee.setNextExpiry(at < state.pointee.orders.restingCount ? now : next)
+        return ended
     }
 
     private func traded(_ index: Int, _ price: Int64, _ quantity: Int64, _ taker: Side) {

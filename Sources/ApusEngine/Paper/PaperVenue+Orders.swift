@@ -24,6 +24,11 @@ extension PaperVenue {
             id: request.client_id, venueID: state.pointee.nextVenueID, instrument: index, side: side,
             timeInForce: timeInForce ?? .goodTillCanceled, price: limit, quantity: request.quantity,
             status: UInt8(APUS_STATUS_NEW.rawValue), decided: request.decided_ns)
+        // Both times are on the wall clock; what lies between them counts from the decision.
+        if request.expire_ms != 0 {
+            let life = request.expire_ms > request.wall_ms ? request.expire_ms - request.wall_ms : 0
+            order.expiry = request.decided_ns &+ life * 1_000_000
+        }
         keepFromOwn(&order)
         if let reason = obstacle(order, except: nil) { return refuse(request, reason) }
         state.pointee.nextVenueID += 1
@@ -76,7 +81,9 @@ extension PaperVenue {
         if order.pointee.timeInForce != .postOnly { sweep(place) }
         guard order.pointee.remaining > 0 else { return }
         switch order.pointee.timeInForce {
-        case .goodTillCanceled, .postOnly: rest(place)
+        case .goodTillCanceled where order.pointee.expiry > state.pointee.time,
+            .postOnly where order.pointee.expiry > state.pointee.time:
+            rest(place)
         default: end(place, APUS_REPORT_EXPIRED, APUS_STATUS_EXPIRED, action: APUS_ORDER_PLACE)
         }
     }
@@ -210,7 +217,7 @@ extension PaperVenue {
         if state.pointee.orders.leave(place) { markets[state.pointee.orders.orders[place].instrument].resting -= 1 }
     }
 
-    private func end(
+    func end(
         _ place: Int, _ kind: apus_report_kind, _ status: apus_order_status, action: apus_order_action
     ) {
         leave(place)

@@ -112,7 +112,10 @@ package final class PaperVenue: Agent, OrderSink, @unchecked Sendable {
 
     /// Lets orders in whose time has come. One order may need many reports: it waits while those may not fit.
     @inline(__always)
-    func admit(_ now: UInt64) -> Int { state.pointee.arriving.due <= now ? admitArrived(now) : 0 }
+    func admit(_ now: UInt64) -> Int {
+        let admitted = state.pointee.arriving.due <= now ? admitArrived(now) : 0
+        return state.pointee.nextExpiry <= now ? admitted + expireResting(now) : admitted
+    }
 
     @inline(never)
     private func admitArrived(_ now: UInt64) -> Int {
@@ -189,6 +192,8 @@ struct PaperState: ~Copyable {
     var reader: apus_feed_reader
     /// When the next message on its way arrives.
     private(set) var due = UInt64.max
+    /// When the first resting order ends by itself.
+    private(set) var nextExpiry = UInt64.max
     var instrumentCount = 0
     var order = apus_order()
     /// Its newest time.
@@ -205,7 +210,17 @@ struct PaperState: ~Copyable {
     var hasReportRoom: Bool { leaving.count < Int(APUS_REPORT_SLOTS) }
 
     /// After every change of the lines.
-    mutating func renewDue() { due = hasReportRoom ? min(arriving.due, leaving.due) : leaving.due }
+    mutating func renewDue() { due = hasReportRoom ? min(arriving.due, leaving.due, nextExpiry) : leaving.due }
+
+    /// A resting order ends by itself at that time.
+    mutating func expireNoLater(than time: UInt64) {
+        if time < nextExpiry { setNextExpiry(time) }
+    }
+
+    mutating func setNextExpiry(_ time: UInt64) {
+        nextExpiry = time
+        renewDue()
+    }
 
     init(reader: apus_feed_reader, seed: UInt64) {
         self.reader = reader

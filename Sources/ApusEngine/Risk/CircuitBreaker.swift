@@ -173,11 +173,17 @@ package final class CircuitBreaker: @unchecked Sendable {
 package final class CircuitBreakers: Sendable {
     package let log = BreakerLog()
     private let configured: [String: BreakerConfiguration]
+    private let others: BreakerConfiguration
     private let breakers: Mutex<[CircuitBreaker]>
 
-    /// - Parameter configured: by name, in place of what is ready-made.
-    package init(_ configured: [String: BreakerConfiguration] = [:]) {
+    /// - Parameters:
+    ///   - configured: by name, in place of what is ready-made.
+    ///   - others: those that nobody has configured.
+    package init(
+        _ configured: [String: BreakerConfiguration] = [:], others: BreakerConfiguration = BreakerConfiguration()
+    ) {
         self.configured = configured
+        self.others = others
         let log = log
         breakers = Mutex(
             BreakerConfiguration.readyMade.map {
@@ -189,7 +195,7 @@ package final class CircuitBreakers: Sendable {
     package func named(_ name: String) -> CircuitBreaker {
         breakers.withLock { breakers in
             if let found = breakers.first(where: { $0.name == name }) { return found }
-            let made = CircuitBreaker(name, configured[name] ?? BreakerConfiguration(), log: log)
+            let made = CircuitBreaker(name, configured[name] ?? others, log: log)
             breakers.append(made)
             return made
         }

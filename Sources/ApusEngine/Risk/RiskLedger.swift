@@ -95,12 +95,14 @@ package struct RiskLedger: ~Copyable {
         let record = records + index, row = rows + index
         let isIdle =
             record.pointee.position.quantity == 0 && record.pointee.openBuys == 0 && record.pointee.openSells == 0
-        record.pointee.valuation = isIdle ? .none : .fresh
         row.pointee.mark = Self.mark(record, before: row.pointee.mark)
         var new = RiskRow(purse: row.pointee.purse)
         new.mark = row.pointee.mark
         if !isIdle { Self.expose(record, &new) }
         Self.reckon(record, &new)
+        // What was earned in a base asset is worth more or less as its price moves, also without a position.
+        let isSettled = isIdle && (new.result == 0 || !record.pointee.economics.isInverse)
+        record.pointee.valuation = isSettled ? .none : .fresh
         let purse = purses + new.purse
         totals.pointee.gross += new.gross - row.pointee.gross
         totals.pointee.long += new.long - row.pointee.long

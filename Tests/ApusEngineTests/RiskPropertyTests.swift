@@ -1,0 +1,497 @@
+import CApusRing
+import Foundation
+import Testing
+
+@testable import Apus
+@testable import ApusEngine
+
+/// Random streams of orders, changes, cancels, fills, books, trades and funding, each order judged by the gate and by
+/// `RiskModel`. What the gate approves breaks no rule of the model, and what it refuses breaks the rule that it names.
+///
+/// A failing seed prints the command that replays it.
+@Suite struct RiskPropertyTests {
+    /// Where the seeds begin, how many there are and how long each is: `APUS_RISK_SEED`, `APUS_RISK_SEEDS`,
+    /// `APUS_RISK_STEPS`.
+    private static func setting(_ name: String, _ usual: UInt64) -> UInt64 {
+        ProcessInfo.processInfo.environment["APUS_RISK_\(name)"].flatMap { UInt64($0) } ?? usual
+    }
+    private static var seeds: [UInt64] {
+        let first = setting("SEED", 1), count = setting("SEEDS", setting("SEED", 0) == 0 ? 3 : 1)
+        return (0..<count).map { first + $0 }
+    }
+
+    @Test(arguments: seeds, [Funding.unchecked, .margin, .cash])
+    func noApprovedSequenceBreaksALimit(_ seed: UInt64, _ funding: Funding) throws {
+        var life = try RiskLife(seed: seed, funding: funding)
+        for _ in 0..<Self.setting("STEPS", 3_000) where life.problems.isEmpty { try life.step() }
+        #expect(life.approved > (funding == .cash ? 20 : 60), "seed \(seed): the market must let something through")
+        for problem in life.problems {
+            Issue.record(
+                "\(problem)\nAPUS_RISK_SEED=\(seed) swift test --filter RiskPropertyTests/noApprovedSequenceBreaksALimit"
+            )
+        }
+    }
+
+    /// The model must be able to see what it looks for: the gate gets a limit that is too wide, and an approval that breaks
+    /// the right one is found.
+    @Test(arguments: Weakness.allCases)
+    func aWeakenedRuleIsSeen(_ weakness: Weakness) throws {
+        var found: Set<Refusal> = []
+        for seed in 1...12 where !found.contains(weakness.refusal) {
+            var life = try RiskLife(seed: UInt64(seed), funding: weakness.funding, weakness: weakness)
+            for _ in 0..<1_500 where !found.contains(weakness.refusal) {
+                try life.step()
+                found.formUnion(life.missed)
+            }
+        }
+        #expect(found.contains(weakness.refusal), "the model sees nothing; it saw \(found)")
+    }
+}
+
+/// A limit of the gate that is made too wide.
+enum Weakness: CaseIterable {
+    case orderValue, leastValue, orderQuantity, position, positionValue, band, tradeBand, bookAge, instrumentOrders
+    case orders, gross, net, perSecond, perMinute, margin, cash, notHeld, dailyLoss, drawdown, life
+
+    var refusal: Refusal {
+        switch self {
+        case .orderValue: .notionalAboveMaximum
+        case .leastValue: .notionalBelowMinimum
+        case .orderQuantity: .quantityAboveMaximum
+        case .position, .positionValue: .positionAboveMaximum
+        case .band: .priceOutsideBand
+        case .tradeBand: .priceFarFromTrade
+        case .bookAge: .bookTooOld
+        case .instrumentOrders: .tooManyOpenOrdersOfInstrument
+        case .orders: .tooManyOpenOrders
+        case .gross: .grossExposureAboveMaximum
+        case .net: .netExposureAboveMaximum
+        case .perSecond: .rateExceeded
+        case .perMinute: .instrumentRateExceeded
+        case .margin, .cash: .balanceTooLow
+        case .notHeld: .notHeld
+        case .dailyLoss, .drawdown: .dayLossReached
+        case .life: .expiryTooSoon
+        }
+    }
+
+    var funding: Funding {
+        switch self {
+        case .margin: .margin
+        case .cash, .notHeld: .cash
+        default: .unchecked
+        }
+    }
+
+    func weaken(_ limits: inout RiskLimits) {
+        switch self {
+        case .orderValue: limits.maxOrderNotional += Money(whole: 10)
+        case .leastValue: limits.minOrderNotional = nil
+        case .position: limits.instruments["LINEAR"]?.maxPosition = ExactDecimal(digits: 2, decimals: 0)
+        case .positionValue: limits.maxPositionNotional = Money(whole: 150)
+        case .band: limits.priceBandPpm = 60_000
+        case .tradeBand: limits.tradeBandPpm = 60_000
+        case .bookAge: limits.maxBookAgeMs = 60_000
+        case .instrumentOrders: limits.maxInstrumentOrders += 1
+        case .orders: limits.maxOpenOrders += 1
+        case .gross: limits.maxGrossExposure += Money(whole: 40)
+        case .net: limits.maxNetExposure += Money(whole: 20)
+        case .perSecond: limits.orderBurst += 2
+        case .perMinute: limits.ordersPerMinute *= 2
+        case .margin: limits.leverage += 1
+        case .notHeld: limits.funding = .margin
+        case .dailyLoss: (limits.maxDailyLoss, limits.maxDrawdown) = (nil, nil)
+        case .drawdown: limits.maxDrawdown = nil
+        case .orderQuantity, .cash, .life: break
+        }
+    }
+}
+
+/// One random life of an engine, with the model beside it.
+struct RiskLife {
+    static let symbols = ["LINEAR", "INVERSE", "YES"]
+    static let dailyLoss = 12, drawdown = 9
+    /// Inverse contracts are rounded once for each fill that turns a position, and once more into quote value.
+    static let rounding: Int128 = 100_000
+
+    let bench: Bench
+    var model: RiskModel
+    private(set) var problems: [String] = []
+    private(set) var approved = 0
+    /// Rules that an approved order has broken, by the model.
+    private(set) var missed: Set<Refusal> = []
+    private var random: SplitMix64
+    private let funding: Funding
+    private let weakness: Weakness?
+    private var prices: [Int64] = [10_000, 10_000, 50]
+    private var nextTrade: UInt64 = 1
+    private var peak: Int128 = 0
+    private var day = TradingDay()
+    /// Answers that the venue owes, by order.
+    private var unanswered: [UInt64: apus_report_kind] = [:]
+
+    init(seed: UInt64, funding: Funding, weakness: Weakness? = nil) throws {
+        random = SplitMix64(seed: seed)
+        self.funding = funding
+        self.weakness = weakness
+        var limits = Self.limits
+        limits.funding = funding
+        limits.leverage = 2
+        weakness?.weaken(&limits)
+        var definitions = Self.definitions
+        if weakness == .orderQuantity { definitions[0].maxQuantity = nil }
+        if weakness == .life { definitions = definitions.map { Self.patient($0, nil) } }
+        bench = try Bench(slots: 4_096, instruments: definitions, limits: limits) {
+            $0.otherFeeRate = Money(whole: 2)
+        }
+        model = RiskModel(Self.contracts, Self.modelLimits(funding))
+        for index in prices.indices { bench.feed.live(UInt16(index)) }
+        for index in prices.indices { publishBook(index) }
+        let balance = weakness == .cash ? 300 : 60
+        bench.sink.report(APUS_REPORT_BALANCE, OrderID(0)) { $0.fee = Int64(balance) * 100_000_000 }
+        bench.sink.report(APUS_REPORT_BALANCE, OrderID(0)) {
+            $0.fee = 40_000_000
+            $0.instrument = 1
+        }
+        bench.turn()
+        // A trading day ends within the life.
+        bench.feed.now = 86_400_000_000_000 - 200_000_000_000
+        for index in prices.indices { publishBook(index) }
+        bench.turn()
+        day = bench.agent.day
+    }
+
+    private static var limits: RiskLimits {
+        var limits = RiskLimits()
+        limits.minOrderNotional = Money(whole: 2)
+        limits.maxOrderNotional = Money(whole: 40)
+        limits.maxPositionNotional = Money(whole: 90)
+        limits.instruments["LINEAR"] = InstrumentLimits()
+        limits.instruments["LINEAR"]?.maxPosition = ExactDecimal(digits: 7, decimals: 1)
+        limits.priceBandPpm = 30_000
+        limits.tradeBandPpm = 20_000
+        limits.maxBookAgeMs = 8_000
+        limits.maxInstrumentOrders = 4
+        limits.maxOpenOrders = 6
+        limits.maxGrossExposure = Money(whole: 170)
+        limits.maxNetExposure = Money(whole: 100)
+        limits.maxDailyLoss = Money(whole: Int64(dailyLoss))
+        limits.maxDrawdown = Money(whole: Int64(drawdown))
+        limits.lossState = .reducing
+        limits.ordersPerSecond = 2
+        limits.orderBurst = 2
+        limits.ordersPerMinute = 6
+        return limits
+    }
+
+    private static func patient(_ definition: InstrumentDefinition, _ seconds: Int?) -> InstrumentDefinition {
+        var changed = definition
+        changed.minLifetimeSeconds = seconds
+        return changed
+    }
+
+    private static var definitions: [InstrumentDefinition] {
+        var linear = definition("LINEAR")
+        linear.maxQuantity = ExactDecimal(digits: 350, decimals: 3)
+        var inverse = InstrumentDefinition(
+            symbol: "INVERSE", venue: "test", contract: .inverse, priceDecimals: 2, quantityDecimals: 0,
+            tick: ExactDecimal(digits: 1, decimals: 1), lot: ExactDecimal(digits: 1), multiplier: 10)
+        inverse.settlementAsset = "BTC"
+        let outcome = InstrumentDefinition(
+            symbol: "YES", venue: "test", contract: .binary, priceDecimals: 2, quantityDecimals: 2,
+            tick: ExactDecimal(digits: 1, decimals: 2), lot: ExactDecimal(digits: 5))
+        return [linear, inverse, outcome].map { patient($0, 30) }
+    }
+
+    private static var contracts: [RiskModel.Contract] {
+        [
+            .init(kind: .linear, priceDecimals: 2, quantityDecimals: 3, maxQuantity: 350, maxPosition: 700),
+            .init(kind: .inverse, priceDecimals: 2, quantityDecimals: 0, multiplier: 10, asset: 1, tick: 10),
+            .init(kind: .binary, priceDecimals: 2, quantityDecimals: 2, lot: 500, minQuantity: 500),
+        ]
+    }
+
+    private static func modelLimits(_ funding: Funding) -> RiskModel.Limits {
+        let one: Int128 = 1_000_000_000_000_000_000
+        return RiskModel.Limits(
+            orderValue: 40 * one, leastValue: 2 * one, positionValue: 90 * one, band: 30_000,
+            tradeBand: 20_000, bookAge: 8_000_000_000, ordersOfInstrument: 4, orders: 6, gross: 170 * one,
+            net: 100 * one, perSecond: (500_000_000, 2), perMinute: (10_000_000_000, 6), leastLife: 30_000_000_000,
+            funding: funding, leverage: 2, balances: [60 * one, 4 * one / 10])
+    }
+
+    // MARK: The world
+
+    mutating func step() throws {
+        while bench.sink.next() != nil {}
+        bench.feed.now += 1 + random.upTo(random.upTo(9) == 0 ? 3_000_000_000 : 400_000_000)
+        switch random.upTo(99) {
+        case 0..<30: moveBook()
+        case 30..<36: trade()
+        case 36..<70: place()
+        case 70..<77: change()
+        case 77..<81: cancel()
+        case 81..<94: answer()
+        case 94: fund()
+        case 95: setState()
+        default: resume()
+        }
+        try follow()
+    }
+
+    private mutating func publishBook(_ index: Int) {
+        let bid = prices[index], ask = bid + Int64(1 + random.upTo(2)) * (index == 1 ? 10 : 1)
+        bench.feed.book([(bid, 1_000)], [(ask, 1_000)], UInt16(index))
+        model.note(.book(index, bid: bid, ask: ask, time: bench.feed.now))
+    }
+
+    /// Inverse contracts are not paid in full.
+    private mutating func anyInstrument() -> Int {
+        funding == .cash ? 2 * Int(random.upTo(1)) : Int(random.upTo(2))
+    }
+
+    private mutating func moveBook() {
+        let index = Int(random.upTo(2))
+        let most: Int64 = [150, 150, 1][index], step = Int64(random.upTo(UInt64(2 * most))) - most
+        let next = prices[index] + (index == 1 ? step / 10 * 10 : step)
+        prices[index] = index == 2 ? min(max(next, 5), 95) : min(max(next, 5_000), 20_000)
+        publishBook(index)
+        bench.turn()
+    }
+
+    private mutating func trade() {
+        let index = Int(random.upTo(2))
+        let away = (Int64(random.upTo(4)) - 2) * [60, 60, 1][index]
+        bench.feed.trade(prices[index] + away, 1, taker: .buy, UInt16(index))
+        model.note(.trade(index, prices[index] + away))
+        bench.turn()
+    }
+
+    private mutating func fund() {
+        let index = Int(random.upTo(2)), paid = Int64(random.upTo(10_000_000)) - 4_000_000
+        bench.sink.report(APUS_REPORT_FUNDING, OrderID(0)) {
+            $0.fee = index == 1 ? paid / 100 : paid
+            $0.instrument = UInt16(index)
+            $0.trade_id = nextTrade
+        }
+        nextTrade += 1
+        model.note(.funding(index, Int128(index == 1 ? paid / 100 : paid) * 10_000_000_000))
+        bench.turn()
+    }
+
+    private mutating func setState() {
+        apus_flag_set(bench.sink.queues.pointee.trading, random.upTo(3) == 0 ? 1 + random.upTo(1) : 0)
+        bench.turn()
+    }
+
+    private mutating func resume() {
+        if day.trip == nil || random.upTo(2) == 0 { return }
+        bench.agent.resumeAfterTrip()
+    }
+
+    // MARK: Orders
+
+    private mutating func quantity(_ index: Int) -> Int64 {
+        switch random.upTo(29) {
+        case 0: return Int64(random.upTo(4)) - 2
+        case 1: return [400, 6, 12_500][index]
+        default: return Int64(1 + random.upTo(9)) * [36, 1, 500][index] + (random.upTo(29) == 0 ? 3 : 0)
+        }
+    }
+
+    private mutating func wish() -> RiskModel.Wish {
+        let index = anyInstrument(), side: Side = random.upTo(1) == 0 ? .buy : .sell
+        let isMarket = random.upTo(9) == 0 && funding != .cash
+        let unit: Int64 = [15, 10, 1][index]
+        var price = prices[index] + (Int64(random.upTo(20)) - 10) * unit * (random.upTo(5) == 0 ? 3 : 1)
+        if index == 2 { price = prices[index] + Int64(random.upTo(4)) - 2 }
+        if random.upTo(60) == 0 { price = random.upTo(1) == 0 ? 0 : price + 3 }
+        let forces: [TimeInForce] = [
+            .goodTillCanceled, .goodTillCanceled, .goodTillCanceled, .postOnly, .immediateOrCancel, .fillOrKill,
+        ]
+        let life = random.upTo(9) == 0 && !isMarket ? 1_000_000_000 * (20 + random.upTo(30)) : nil
+        return RiskModel.Wish(
+            instrument: index, side: side, type: isMarket ? .market : .limit,
+            timeInForce: isMarket ? .immediateOrCancel : forces[Int(random.upTo(5))],
+            isReduceOnly: random.upTo(6) == 0, price: isMarket ? 0 : price, quantity: quantity(index), life: life)
+    }
+
+    private mutating func place() {
+        let wish = wish()
+        let now = bench.context.now
+        let placement: Placement
+        let instrument = bench.context.instruments[wish.instrument]
+        if wish.type == .market {
+            placement = bench.context.market(
+                wish.side, Quantity(units: wish.quantity), of: instrument, reduceOnly: wish.isReduceOnly)
+        } else {
+            placement = bench.context.limit(
+                wish.side, Quantity(units: wish.quantity), of: instrument, at: Price(units: wish.price),
+                wish.timeInForce, reduceOnly: wish.isReduceOnly,
+                expiresAfter: wish.life.map { .nanoseconds(Int64($0)) })
+        }
+        judge(placement, wish, nil, now)
+        guard let id = placement.id?.value else { return }
+        model.note(.placed(id, wish))
+        model.note(.token(wish.instrument, now))
+        unanswered[id] = APUS_REPORT_ACCEPTED
+    }
+
+    private mutating func change() {
+        guard let order = anyOrder(where: { $0.state == .live || $0.state == .partiallyFilled }) else { return }
+        var wish = wish()
+        guard let known = model.account().orders[order.id.value] else { return }
+        (wish.instrument, wish.side, wish.type) = (known.wish.instrument, known.wish.side, known.wish.type)
+        (wish.timeInForce, wish.isReduceOnly) = (known.wish.timeInForce, known.wish.isReduceOnly)
+        wish.life = nil
+        wish.price = known.wish.price + (Int64(random.upTo(6)) - 3) * [15, 10, 1][wish.instrument]
+        wish.quantity = known.filled + quantity(wish.instrument)
+        guard wish.quantity > known.filled, order.expiry == nil, unanswered[order.id.value] == nil else { return }
+        let now = bench.context.now
+        let placement = bench.context.modify(
+            order.id, price: Price(units: wish.price), quantity: Quantity(units: wish.quantity))
+        judge(placement, wish, order.id.value, now)
+        guard placement.id != nil else { return }
+        model.note(.changing(order.id.value, price: wish.price, quantity: wish.quantity))
+        model.note(.token(wish.instrument, now))
+        unanswered[order.id.value] = APUS_REPORT_MODIFIED
+    }
+
+    private mutating func cancel() {
+        guard let order = anyOrder(where: { $0.state != .pendingCancel && $0.state != .pendingModify }) else { return }
+        if bench.context.cancel(order.id).id == nil { problems.append("a cancel was refused") }
+        unanswered[order.id.value] = APUS_REPORT_CANCELED
+    }
+
+    private mutating func anyOrder(where isWanted: (Order) -> Bool) -> Order? {
+        let orders = bench.context.openOrders.filter(isWanted)
+        return orders.isEmpty ? nil : orders[Int(random.upTo(UInt64(orders.count - 1)))]
+    }
+
+    // MARK: The venue
+
+    private mutating func answer() {
+        guard let order = anyOrder(where: { _ in true }) else { return }
+        let id = order.id.value
+        let known = model.account().orders[id]
+        switch random.upTo(9) {
+        case 0..<6: if let known { fill(order, known) }
+        case 6..<9: settle(order)
+        default:
+            bench.sink.report(APUS_REPORT_EXPIRED, order.id) {
+                ($0.cumulative, $0.quantity) = (order.filled.units, 0)
+            }
+            model.note(.ended(id))
+            unanswered[id] = nil
+        }
+        bench.turn()
+    }
+
+    private mutating func settle(_ order: Order) {
+        let id = order.id.value
+        guard let kind = unanswered.removeValue(forKey: id) else { return }
+        switch kind {
+        case APUS_REPORT_MODIFIED where random.upTo(2) == 0:
+            bench.sink.report(APUS_REPORT_MODIFY_REJECTED, order.id) {
+                $0.action = UInt8(APUS_ORDER_MODIFY.rawValue)
+                $0.status = UInt8(APUS_STATUS_NEW.rawValue)
+            }
+            model.note(.changeRefused(id))
+        case APUS_REPORT_MODIFIED:
+            let wanted = model.account().orders[id]?.wanted
+            bench.sink.report(APUS_REPORT_MODIFIED, order.id) {
+                $0.action = UInt8(APUS_ORDER_MODIFY.rawValue)
+                ($0.price, $0.quantity) = (wanted?.price ?? 0, wanted?.quantity ?? 0)
+                $0.cumulative = order.filled.units
+            }
+            model.note(.changed(id))
+        case APUS_REPORT_CANCELED:
+            bench.sink.report(kind, order.id) { $0.cumulative = order.filled.units }
+            model.note(.ended(id))
+        default: bench.sink.report(kind, order.id)
+        }
+    }
+
+    private mutating func fill(_ order: Order, _ known: RiskModel.OpenOrder) {
+        let most = min(known.wish.quantity, known.wanted?.quantity ?? .max) - known.filled
+        guard most > 0 else { return }
+        let index = known.wish.instrument
+        let quantity = random.upTo(1) == 0 ? most : 1 + Int64(random.upTo(UInt64(most - 1)))
+        let price = known.wish.price > 0 ? known.wish.price : prices[index]
+        let isOther = random.upTo(4) == 0, fee = Int64(random.upTo(2_000_000)) - 300_000
+        bench.fill(
+            order.id, quantity, trade: nextTrade, cumulative: known.filled + quantity, price: price,
+            fee: index == 1 ? fee / 100 : fee, isOther: isOther)
+        nextTrade += 1
+        let paid = Int128(index == 1 ? fee / 100 : fee) * 10_000_000_000
+        model.note(.fill(order.id.value, price: price, quantity: quantity, fee: isOther ? 2 * paid : paid))
+    }
+
+    // MARK: Both verdicts
+
+    private mutating func judge(_ placement: Placement, _ wish: RiskModel.Wish, _ id: UInt64?, _ now: UInt64) {
+        let account = model.account()
+        followDay(model.result(account))
+        var broken = model.broken(wish, changing: id, account, now: now)
+        broken.formUnion(brokenStates(wish, model.result(account)))
+        switch placement {
+        case .placed:
+            approved += 1
+            missed.formUnion(broken)
+            peak = max(peak, model.result(account))
+            if weakness == nil && !broken.isEmpty { problems.append("approved \(wish), which breaks \(broken)") }
+        case .refused(let refusal):
+            if weakness == nil && !broken.contains(refusal) {
+                problems.append("refused \(wish) as \(refusal), which breaks \(broken)")
+            }
+        }
+    }
+
+    private func brokenStates(_ wish: RiskModel.Wish, _ result: Int128) -> Set<Refusal> {
+        let word = TradingState(rawValue: UInt8(apus_flag(bench.sink.queues.pointee.trading))) ?? .halted
+        let one = Money.one
+        let isLost =
+            bench.agent.day.trip != nil || result < day.start.atoms - Int128(Self.dailyLoss) * one
+            || result < max(peak, day.start.atoms) - Int128(Self.drawdown) * one
+        var broken: Set<Refusal> = []
+        if isLost && (!wish.isReduceOnly || word == .halted) { broken.insert(.dayLossReached) }
+        if word == .halted { broken.insert(.killed) }
+        if word == .reducing && !wish.isReduceOnly { broken.insert(.onlyReducing) }
+        return broken
+    }
+
+    /// After each step: the result, and what has become of the trading day.
+    private mutating func follow() throws {
+        let isDue = random.upTo(19) == 0
+        let new = bench.agent.day
+        guard isDue || new.number != day.number || new.trip != day.trip else { return }
+        let account = model.account()
+        let result = model.result(account)
+        followDay(result)
+        guard isDue else { return }
+        _ = bench.agent.gate.pointee.ledger.settle()
+        let known = bench.agent.gate.pointee.ledger.totals.pointee.result
+        if abs(known - result) > Self.rounding { problems.append("the result is \(result), the gate says \(known)") }
+        let held = bench.context.instruments.map { bench.context.position(of: $0).quantity.units }
+        if held != account.held { problems.append("held is \(account.held), the engine says \(held)") }
+        if bench.context.openOrders.count != account.orders.count {
+            problems.append(
+                "\(account.orders.count) orders are open, the engine says \(bench.context.openOrders.count)")
+        }
+    }
+
+    /// A day begins at the result of that moment, and a trip is one.
+    private mutating func followDay(_ result: Int128) {
+        let new = bench.agent.day
+        if new.number != day.number || (day.trip != nil && new.trip == nil) {
+            peak = new.start.atoms
+            if abs(peak - result) > Self.rounding { problems.append("a day begins at \(new.start), not \(result)") }
+        } else if day.trip == nil, let trip = new.trip, weakness == nil {
+            let floor =
+                trip == .dailyLoss
+                ? new.start - Money(whole: Int64(Self.dailyLoss)) : new.peak - Money(whole: Int64(Self.drawdown))
+            if result >= floor.atoms { problems.append("tripped by \(trip) at \(result), above \(floor)") }
+        }
+        day = new
+    }
+}
