@@ -120,9 +120,9 @@ static const apus_instrument* find_instrument(const apus_instrument_table* instr
 // The result of a request about an order.
 static int read_result(object* object, const apus_instrument_table* instruments, const field* result,
                        apus_binance_answer* answer) {
-    static const char* const names[] = {"symbol",  "clientOrderId", "orderId",    "status",    "price",
-                                        "origQty", "executedQty",   "updateTime", "listenKey", "side"};
-    enum { SYMBOL, CLIENT_ID, ORDER_ID, STATUS, PRICE, QUANTITY, EXECUTED, TIME, LISTEN_KEY, SIDE, COUNT };
+    static const char* const names[] = {"symbol",      "clientOrderId", "orderId",   "status", "price",     "origQty",
+                                        "executedQty", "updateTime",    "listenKey", "side",   "serverTime"};
+    enum { SYMBOL, CLIENT_ID, ORDER_ID, STATUS, PRICE, QUANTITY, EXECUTED, TIME, LISTEN_KEY, SIDE, SERVER, COUNT };
     field fields[COUNT];
     int error = read_object(object, result->text, result->length, names, fields, COUNT);
     if (error < 0) return error;
@@ -130,6 +130,8 @@ static int read_result(object* object, const apus_instrument_table* instruments,
         answer->listen_key = fields[LISTEN_KEY].text;
         answer->listen_key_length = (uint32_t)fields[LISTEN_KEY].length;
     }
+    error = read_unsigned(object, &fields[SERVER], &answer->server_time_ms);
+    if (error < 0) return error;
     const apus_instrument* instrument = find_instrument(instruments, &fields[SYMBOL], answer);
     if (instrument == NULL) return 0;
     answer->ours = apus_binance_parse_client_id(fields[CLIENT_ID].text, fields[CLIENT_ID].length, &answer->client_id);
@@ -146,9 +148,14 @@ static int read_result(object* object, const apus_instrument_table* instruments,
 }
 
 static int read_error(object* object, const field* failure, apus_binance_answer* answer) {
-    static const char* const names[] = {"code", "msg"};
-    field fields[2];
-    int error = read_object(object, failure->text, failure->length, names, fields, 2);
+    static const char* const names[] = {"code", "msg", "data"};
+    static const char* const data_names[] = {"retryAfter"};
+    field fields[3], retry;
+    int error = read_object(object, failure->text, failure->length, names, fields, 3);
+    if (error == 0 && fields[2].token == APUS_JSON_OBJECT_BEGIN) {
+        error = read_object(object, fields[2].text, fields[2].length, data_names, &retry, 1);
+        if (error == 0) error = read_unsigned(object, &retry, &answer->retry_after_ms);
+    }
     if (error < 0) return error;
     int64_t code = 0;
     error = read_decimal(object, &fields[0], 0, &code);
@@ -215,10 +222,104 @@ static int read_event(object* object, const apus_instrument_table* instruments, 
     return error == 0 ? read_fee(object, &fields[FEE], &answer->fee) : error;
 }
 
+// MARK: budgets
+
+static uint64_t interval_ns(const field* interval) {
+    static const struct {
+        const char* text;
+        uint64_t seconds;
+    } words[] = {{"SECOND", 1}, {"MINUTE", 60}, {"HOUR", 3600}, {"DAY", 86400}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (is(interval, words[i].text)) return words[i].seconds * 1000000000ull;
+    }
+    return 0;
+}
+
+static int read_limit(object* object, const field* row, apus_binance_answer* answer) {
+    static const char* const names[] = {"rateLimitType", "interval", "intervalNum", "limit", "count"};
+    field fields[5];
+    int error = read_object(object, row->text, row->length, names, fields, 5);
+    uint64_t number = 0, limit = 0, used = 0;
+    if (error == 0) error = read_unsigned(object, &fields[2], &number);
+    if (error == 0) error = read_unsigned(object, &fields[3], &limit);
+    if (error == 0) error = read_unsigned(object, &fields[4], &used);
+    if (error < 0) return error;
+    uint8_t kind = is(&fields[0], "REQUEST_WEIGHT") ? APUS_BINANCE_WEIGHT
+                   : is(&fields[0], "ORDERS")       ? APUS_BINANCE_ORDERS
+                                                    : 0;
+    uint64_t unit_ns = interval_ns(&fields[1]);
+    bool known = kind != 0 && unit_ns != 0 && number != 0 && number < 1000 && limit <= UINT32_MAX && used <= UINT32_MAX;
+    if (!known || answer->limit_count == APUS_BINANCE_LIMITS_MAX) return 0;
+    answer->limits[answer->limit_count++] = (apus_binance_limit){
+        .window_ns = number * unit_ns, .limit = (uint32_t)limit, .used = (uint32_t)used, .kind = kind};
+    return 0;
+}
+
+typedef int (*element_reader)(object* object, const field* element, apus_binance_answer* answer, const void* context);
+
+// Gives each object of an array to `reader`; elements of other kinds are passed over.
+static int read_array(object* object, const field* array, element_reader reader, apus_binance_answer* answer,
+                      const void* context) {
+    apus_json json;
+    apus_json_token token;
+    if (array->token != APUS_JSON_ARRAY_BEGIN) return 0;
+    apus_json_init(&json, array->text, array->length);
+    if (apus_json_next(&json) != APUS_JSON_ARRAY_BEGIN) return bad(object, array->text);
+    while ((token = apus_json_next(&json)) != APUS_JSON_ARRAY_END) {
+        size_t start = json.position - 1;
+        if (!apus_json_skip(&json, token)) return bad(object, array->text + json.error_offset);
+        if (token != APUS_JSON_OBJECT_BEGIN) continue;
+        field element = {.text = array->text + start, .length = json.position - start, .token = token};
+        int error = reader(object, &element, answer, context);
+        if (error < 0) return error;
+    }
+    return 0;
+}
+
+static int take_limit(object* object, const field* element, apus_binance_answer* answer, const void* context) {
+    (void)context;
+    return read_limit(object, element, answer);
+}
+
+// MARK: the account
+
+static int take_balance(object* object, const field* element, apus_binance_answer* answer, const void* context) {
+    static const char* const names[] = {"a", "wb", "bc"};
+    field fields[3];
+    int error = read_object(object, element->text, element->length, names, fields, 3);
+    if (error < 0 || !is(&fields[0], context)) return error;
+    answer->has_balance = true;
+    error = read_fee(object, &fields[1], &answer->balance);
+    return error == 0 ? read_fee(object, &fields[2], &answer->balance_change) : error;
+}
+
+static int take_position(object* object, const field* element, apus_binance_answer* answer, const void* context) {
+    static const char* const names[] = {"s"};
+    field symbol;
+    int error = read_object(object, element->text, element->length, names, &symbol, 1);
+    if (error == 0 && answer->instrument == APUS_INSTRUMENT_NONE) find_instrument(context, &symbol, answer);
+    return error;
+}
+
+static int read_account(object* object, const apus_instrument_table* instruments, const char* settlement_asset,
+                        const field* account, const field* time, apus_binance_answer* answer) {
+    static const char* const names[] = {"m", "B", "P"};
+    field fields[3];
+    answer->kind = APUS_BINANCE_ACCOUNT_EVENT;
+    int error = read_object(object, account->text, account->length, names, fields, 3);
+    if (error == 0) error = read_unsigned(object, time, &answer->event_time_ms);
+    if (error < 0) return error;
+    answer->is_funding = is(&fields[0], "FUNDING_FEE");
+    error = read_array(object, &fields[1], take_balance, answer, settlement_asset);
+    return error == 0 ? read_array(object, &fields[2], take_position, answer, instruments) : error;
+}
+
+// MARK: messages
+
 static int read_message(object* object, const apus_instrument_table* instruments, const char* settlement_asset,
                         const uint8_t* bytes, size_t length, apus_binance_answer* answer) {
-    static const char* const names[] = {"id", "status", "result", "error", "e", "o", "data"};
-    enum { ID, STATUS, RESULT, ERROR, EVENT, ORDER, DATA, COUNT };
+    static const char* const names[] = {"id", "status", "result", "error", "e", "o", "data", "a", "T", "rateLimits"};
+    enum { ID, STATUS, RESULT, ERROR, EVENT, ORDER, DATA, ACCOUNT, TIME, LIMITS, COUNT };
     field fields[COUNT];
     int error = read_object(object, bytes, length, names, fields, COUNT);
     if (error < 0) return error;
@@ -228,6 +329,9 @@ static int read_message(object* object, const apus_instrument_table* instruments
     if (is(&fields[EVENT], "ORDER_TRADE_UPDATE") && fields[ORDER].token == APUS_JSON_OBJECT_BEGIN) {
         answer->kind = APUS_BINANCE_ORDER_EVENT;
         return read_event(object, instruments, settlement_asset, &fields[ORDER], answer);
+    }
+    if (is(&fields[EVENT], "ACCOUNT_UPDATE") && fields[ACCOUNT].token == APUS_JSON_OBJECT_BEGIN) {
+        return read_account(object, instruments, settlement_asset, &fields[ACCOUNT], &fields[TIME], answer);
     }
     if (is(&fields[EVENT], "listenKeyExpired")) {
         answer->kind = APUS_BINANCE_KEY_EXPIRED;
@@ -246,7 +350,7 @@ static int read_message(object* object, const apus_instrument_table* instruments
     if (error == 0 && fields[RESULT].token == APUS_JSON_OBJECT_BEGIN) {
         error = read_result(object, instruments, &fields[RESULT], answer);
     }
-    return error;
+    return error == 0 ? read_array(object, &fields[LIMITS], take_limit, answer, NULL) : error;
 }
 
 int apus_binance_decode_answer(const apus_instrument_table* instruments, const char* settlement_asset,

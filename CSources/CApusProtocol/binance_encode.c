@@ -28,25 +28,6 @@ bool apus_binance_parse_client_id(const uint8_t* text, size_t length, uint64_t* 
     return true;
 }
 
-static bool plain(const char* text) {
-    for (; *text != 0; text++) {
-        bool fits = (*text >= '0' && *text <= '9') || (*text >= 'a' && *text <= 'z') || (*text >= 'A' && *text <= 'Z')
-                    || *text == '-' || *text == '_';
-        if (!fits) return false;
-    }
-    return true;
-}
-
-int apus_binance_signer_init(apus_binance_signer* signer, const char* api_key, const char* secret) {
-    size_t length = strlen(api_key);
-    if (length == 0 || length >= APUS_BINANCE_KEY_BYTES || secret[0] == 0 || !plain(api_key)) return -EINVAL;
-    memset(signer, 0, sizeof *signer);
-    memcpy(signer->api_key, api_key, length);
-    signer->api_key_length = (uint32_t)length;
-    apus_hmac_prepare(&signer->secret, secret, strlen(secret));
-    return 0;
-}
-
 typedef struct writer {
     char* json;
     char* query;
@@ -108,13 +89,29 @@ static void put_symbol(writer* writer, const apus_instrument* instrument) {
     TEXT(writer, "symbol", instrument->symbol, instrument->symbol_length);
 }
 
-static void put_timestamp(writer* writer, uint64_t timestamp_ms) {
+static void put_number(writer* writer, const char* name, size_t name_length, uint64_t value) {
     char text[APUS_DECIMAL_TEXT_BYTES];
-    size_t length = apus_u64_format(timestamp_ms, text);
-    parameter(writer, "timestamp", 9, text, length, false);
+    size_t length = apus_u64_format(value, text);
+    parameter(writer, name, name_length, text, length, false);
+}
+
+static void put_receive_window(writer* writer, uint32_t window_ms) {
+    if (window_ms != APUS_BINANCE_RECEIVE_WINDOW_MS) put_number(writer, "recvWindow", 10, window_ms);
+}
+
+static bool ends_by_itself(const apus_order* order) {
+    return order->expire_ms != 0 && order->type == APUS_LIMIT && order->time_in_force == APUS_GTC;
+}
+
+bool apus_binance_can_encode(const apus_order* order) {
+    return order->action != APUS_ORDER_PLACE || order->expire_ms == 0 || ends_by_itself(order);
 }
 
 static void put_time_in_force(writer* writer, const apus_order* order) {
+    if (ends_by_itself(order)) {
+        LITERAL(writer, "timeInForce", "GTD");
+        return;
+    }
     switch (order->time_in_force) {
     case APUS_IOC:
         LITERAL(writer, "timeInForce", "IOC");
@@ -131,33 +128,41 @@ static void put_time_in_force(writer* writer, const apus_order* order) {
     }
 }
 
+typedef struct stamp {
+    uint64_t timestamp_ms;
+    uint32_t receive_window_ms;
+} stamp;
+
 static void put_placement(writer* writer, const apus_instrument* instrument, const apus_order* order,
-                          uint64_t timestamp_ms) {
+                          const stamp* stamp) {
     bool limit = order->type == APUS_LIMIT;
+    if (ends_by_itself(order)) put_number(writer, "goodTillDate", 12, order->expire_ms);
     put_client_id(writer, "newClientOrderId", 16, order->client_id);
     if (limit) put_price(writer, instrument, order);
     put_quantity(writer, instrument, order);
+    put_receive_window(writer, stamp->receive_window_ms);
     if (order->flags & APUS_ORDER_REDUCE_ONLY) LITERAL(writer, "reduceOnly", "true");
     put_side(writer, order);
     put_symbol(writer, instrument);
     if (limit) put_time_in_force(writer, order);
-    put_timestamp(writer, timestamp_ms);
+    put_number(writer, "timestamp", 9, stamp->timestamp_ms);
     if (limit)
         LITERAL(writer, "type", "LIMIT");
     else
         LITERAL(writer, "type", "MARKET");
 }
 
-static void put_target(writer* writer, const apus_instrument* instrument, const apus_order* order,
-                       uint64_t timestamp_ms) {
+static void put_target(writer* writer, const apus_instrument* instrument, const apus_order* order, const stamp* stamp) {
+    bool modify = order->action == APUS_ORDER_MODIFY;
     put_client_id(writer, "origClientOrderId", 17, order->target_id);
-    if (order->action == APUS_ORDER_MODIFY) {
+    if (modify) {
         put_price(writer, instrument, order);
         put_quantity(writer, instrument, order);
-        put_side(writer, order);
     }
+    put_receive_window(writer, stamp->receive_window_ms);
+    if (modify) put_side(writer, order);
     put_symbol(writer, instrument);
-    put_timestamp(writer, timestamp_ms);
+    put_number(writer, "timestamp", 9, stamp->timestamp_ms);
 }
 
 static void put_method(writer* writer, uint8_t action) {
@@ -177,9 +182,11 @@ static void put_method(writer* writer, uint8_t action) {
     }
 }
 
-size_t apus_binance_encode_order(const apus_binance_signer* signer, const apus_instrument* instrument,
-                                 const apus_order* order, uint64_t request_id, uint64_t timestamp_ms, char* out) {
+int apus_binance_encode_order(const apus_binance_signer* signer, const apus_instrument* instrument,
+                              const apus_order* order, uint64_t request_id, uint64_t timestamp_ms,
+                              uint32_t receive_window_ms, char* out) {
     writer writer = {.json = out, .query = NULL};
+    stamp stamp = {.timestamp_ms = timestamp_ms, .receive_window_ms = receive_window_ms};
     writer.query = writer.query_text;
     PUT(writer.json, "{\"id\":\"");
     writer.json += apus_u64_format(request_id, writer.json);
@@ -188,14 +195,14 @@ size_t apus_binance_encode_order(const apus_binance_signer* signer, const apus_i
     PUT(writer.json, "\",\"params\":{");
     TEXT(&writer, "apiKey", signer->api_key, signer->api_key_length);
     if (order->action == APUS_ORDER_PLACE)
-        put_placement(&writer, instrument, order, timestamp_ms);
+        put_placement(&writer, instrument, order, &stamp);
     else
-        put_target(&writer, instrument, order, timestamp_ms);
-    uint8_t digest[32];
-    apus_hmac_sign(&signer->secret, writer.query_text, (size_t)(writer.query - writer.query_text), digest);
+        put_target(&writer, instrument, order, &stamp);
     PUT(writer.json, "\"signature\":\"");
-    apus_hex32(digest, writer.json);
-    writer.json += 64;
+    int signature =
+        apus_binance_sign(signer, writer.query_text, (size_t)(writer.query - writer.query_text), writer.json);
+    if (signature < 0) return signature;
+    writer.json += signature;
     PUT(writer.json, "\"}}");
-    return (size_t)(writer.json - out);
+    return (int)(writer.json - out);
 }

@@ -8,12 +8,18 @@
 _Static_assert((PLACES & (PLACES - 1)) == 0, "places are a power of two");
 
 size_t apus_open_orders_bytes(void) {
-    return PLACES * sizeof(apus_open_order);
+    return PLACES * sizeof(apus_open_order) + APUS_OPEN_ORDERS_MAX * sizeof(uint64_t);
 }
 
 void apus_open_orders_init(apus_open_orders* table, void* memory) {
     memset(memory, 0, apus_open_orders_bytes());
-    *table = (apus_open_orders){.places = memory, .mask = PLACES - 1};
+    apus_open_order* places = memory;
+    *table = (apus_open_orders){.places = places, .ended = (uint64_t*)(void*)(places + PLACES), .mask = PLACES - 1};
+}
+
+// Ids of a run follow each other: the newest APUS_OPEN_ORDERS_MAX have a place each.
+static uint64_t* ended_place(const apus_open_orders* table, uint64_t client_id) {
+    return &table->ended[client_id & (APUS_OPEN_ORDERS_MAX - 1)];
 }
 
 // Ids of a run differ in their low bits: a multiplication spreads them over the high ones.
@@ -38,7 +44,9 @@ apus_open_order* apus_open_orders_add(apus_open_orders* table, const apus_order*
     if (placement->client_id == 0) return NULL;
     apus_open_order* place = place_of(table, placement->client_id);
     if (place->client_id != 0) return place;
-    if (table->count == APUS_OPEN_ORDERS_MAX) return NULL;
+    if (table->count == APUS_OPEN_ORDERS_MAX || *ended_place(table, placement->client_id) == placement->client_id) {
+        return NULL;
+    }
     table->count++;
     *place = (apus_open_order){
         .client_id = placement->client_id,
@@ -57,6 +65,8 @@ apus_open_order* apus_open_orders_add(apus_open_orders* table, const apus_order*
 
 bool apus_open_orders_remove(apus_open_orders* table, uint64_t client_id) {
     apus_open_order* found = apus_open_orders_find(table, client_id);
+    // Also an end that is told before anything else of the order.
+    if (client_id != 0) *ended_place(table, client_id) = client_id;
     if (found == NULL) return false;
     uint64_t hole = (uint64_t)(found - table->places);
     // Those behind it that would not be found over the hole move up.

@@ -124,6 +124,7 @@ typedef struct served_session {
 typedef struct ticket_entry {
     apus_endpoint endpoint;
     SSL_SESSION* session;
+    uint32_t number; // counts tickets
 } ticket_entry;
 
 enum { LIFE_NEW, LIFE_RUNNING, LIFE_STOPPING, LIFE_STOPPED };

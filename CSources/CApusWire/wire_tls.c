@@ -67,23 +67,36 @@ void wire_tls_destroy(apus_wire* wire) {
 
 // MARK: tickets
 
-static ticket_entry* find_ticket(apus_wire* wire, const apus_endpoint* endpoint) {
-    for (uint32_t i = 0; i < APUS_CONNECTIONS_MAX; i++) {
-        ticket_entry* entry = &wire->tickets[i];
-        if (entry->session && entry->endpoint.port == endpoint->port
-            && strcmp(entry->endpoint.host, endpoint->host) == 0)
-            return entry;
-    }
-    return NULL;
+static bool is_for(const ticket_entry* entry, const apus_endpoint* endpoint) {
+    return entry->session && entry->endpoint.port == endpoint->port
+           && strcmp(entry->endpoint.host, endpoint->host) == 0;
 }
 
-static ticket_entry* place_ticket(apus_wire* wire, const apus_endpoint* endpoint) {
-    ticket_entry* entry = find_ticket(wire, endpoint);
-    for (uint32_t i = 0; !entry && i < APUS_CONNECTIONS_MAX; i++) {
-        if (!wire->tickets[i].session) entry = &wire->tickets[i];
+// The newest: it is good for the longest.
+static ticket_entry* find_ticket(apus_wire* wire, const apus_endpoint* endpoint) {
+    ticket_entry* newest = NULL;
+    for (uint32_t i = 0; i < APUS_CONNECTIONS_MAX; i++) {
+        ticket_entry* entry = &wire->tickets[i];
+        if (is_for(entry, endpoint) && (!newest || entry->number > newest->number)) newest = entry;
     }
-    // All places taken: the oldest choice goes, which costs that endpoint one full handshake.
-    return entry ? entry : &wire->tickets[wire->ticket_turn++ % APUS_CONNECTIONS_MAX];
+    return newest;
+}
+
+// Connections to one endpoint have a ticket each, so that after an outage all of them resume. Beyond that the oldest choice of the
+// endpoint goes; with all places taken that of any endpoint, which costs it one full handshake.
+static ticket_entry* place_ticket(apus_wire* wire, const apus_endpoint* endpoint) {
+    ticket_entry* own = NULL;
+    ticket_entry* empty = NULL;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < APUS_CONNECTIONS_MAX; i++) {
+        ticket_entry* entry = &wire->tickets[i];
+        if (!entry->session && !empty) empty = entry;
+        if (!is_for(entry, endpoint)) continue;
+        count++;
+        if (!own || entry->number < own->number) own = entry;
+    }
+    if (own && (count >= APUS_SESSION_CHANNELS_MAX || !empty)) return own;
+    return empty ? empty : &wire->tickets[wire->ticket_turn % APUS_CONNECTIONS_MAX];
 }
 
 void wire_tls_keep(transport* t) {
@@ -93,10 +106,12 @@ void wire_tls_keep(transport* t) {
         SSL_SESSION_free(fresh);
         return;
     }
-    ticket_entry* entry = place_ticket(t->wire, &t->endpoint);
+    apus_wire* wire = t->wire;
+    ticket_entry* entry = place_ticket(wire, &t->endpoint);
     if (entry->session) SSL_SESSION_free(entry->session);
     entry->endpoint = t->endpoint;
     entry->session = fresh;
+    entry->number = wire->ticket_turn++;
 }
 
 // Takes the ticket out: TLS 1.3 asks that one is used once, so that two connections cannot be linked. The next comes with

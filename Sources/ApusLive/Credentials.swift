@@ -1,3 +1,5 @@
+import Foundation
+
 /// What an account signs with, by venue. It has no description that would show a secret.
 package enum Credentials: Sendable, CustomStringConvertible, CustomDebugStringConvertible {
     case binance(BinanceCredentials)
@@ -22,24 +24,51 @@ package enum Credentials: Sendable, CustomStringConvertible, CustomDebugStringCo
     }
 }
 
-/// A Binance account's key and secret.
+/// A Binance account's key and what it signs with.
 package struct BinanceCredentials: Sendable, CustomStringConvertible, CustomDebugStringConvertible {
+    enum Secret: Sendable {
+        case hmac(String)
+        /// A private key, PKCS #8 as PEM.
+        case ed25519(String)
+    }
+
     let key: String
-    let secret: String
+    let secret: Secret
 
     package init(key: String, secret: String) {
         self.key = key
-        self.secret = secret
+        self.secret = .hmac(secret)
     }
 
-    /// From `APUS_BINANCE_API_KEY` and `APUS_BINANCE_API_SECRET`.
+    package init(key: String, ed25519PrivateKey: String) {
+        self.key = key
+        secret = .ed25519(ed25519PrivateKey)
+    }
+
+    /// From `APUS_BINANCE_API_KEY` and one of `APUS_BINANCE_API_SECRET`, `APUS_BINANCE_PRIVATE_KEY` (the text of a PEM file) and
+    /// `APUS_BINANCE_PRIVATE_KEY_FILE` (its path).
     package init(environment: [String: String]) throws(LiveError) {
-        guard let key = environment["APUS_BINANCE_API_KEY"], !key.isEmpty,
-            let secret = environment["APUS_BINANCE_API_SECRET"], !secret.isEmpty
-        else {
-            throw LiveError("live orders need APUS_BINANCE_API_KEY and APUS_BINANCE_API_SECRET in the environment")
+        func value(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
+        let names = ["APUS_BINANCE_API_SECRET", "APUS_BINANCE_PRIVATE_KEY", "APUS_BINANCE_PRIVATE_KEY_FILE"]
+        let given = names.filter { value($0) != nil }
+        guard let key = value("APUS_BINANCE_API_KEY"), let name = given.first else {
+            throw LiveError(
+                "live orders need APUS_BINANCE_API_KEY and one of \(names.joined(separator: ", ")) in the environment")
         }
-        self.init(key: key, secret: secret)
+        guard given.count == 1 else {
+            throw LiveError(
+                "\(given.joined(separator: " and ")) are both set; leave the one that belongs to the API key")
+        }
+        let text = value(name) ?? ""
+        switch name {
+        case names[0]: self.init(key: key, secret: text)
+        case names[1]: self.init(key: key, ed25519PrivateKey: text)
+        default:
+            guard let pem = try? String(contentsOfFile: text, encoding: .utf8) else {
+                throw LiveError("\(name): cannot read the file \(text)")
+            }
+            self.init(key: key, ed25519PrivateKey: pem)
+        }
     }
 
     package var description: String { "credentials" }

@@ -29,7 +29,16 @@ struct ExchangeInfo: Decodable {
         let minNotional: String?
     }
 
+    /// A request budget.
+    struct RateLimit: Decodable {
+        let rateLimitType: String
+        let interval: String
+        let intervalNum: UInt64
+        let limit: UInt32
+    }
+
     let symbols: [Symbol]
+    let rateLimits: [RateLimit]?
 
     /// Reads the answer's body.
     init(json: Data, source: String) throws(LiveError) {
@@ -57,6 +66,18 @@ struct ExchangeInfo: Decodable {
     /// The asset that fees and profits of an instrument are paid in.
     func settlementAsset(of name: String) -> String? {
         symbols.first { $0.symbol == name }.map { $0.marginAsset ?? $0.quoteAsset }
+    }
+
+    /// The budgets of kinds that are known; others do not touch what the engine asks for.
+    var requestLimits: [RequestLimit] {
+        (rateLimits ?? []).compactMap { row in
+            let kinds: [String: RequestLimit.Kind] = ["REQUEST_WEIGHT": .weight, "ORDERS": .orders]
+            let seconds: [String: UInt64] = ["SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86_400]
+            guard let kind = kinds[row.rateLimitType], let unit = seconds[row.interval], row.limit > 0,
+                (1..<1000).contains(row.intervalNum)
+            else { return nil }
+            return RequestLimit(kind, limit: row.limit, windowSeconds: unit * row.intervalNum)
+        }
     }
 
     private func hint(for name: String) -> String {

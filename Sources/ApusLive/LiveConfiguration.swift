@@ -23,6 +23,16 @@ package enum OrderRoute: Sendable {
     case none
 }
 
+/// How orders reach Binance.
+package struct BinanceOrderConfiguration: Sendable {
+    /// Warm connections that requests go out on, 1 to 6.
+    package var connections = 4
+    /// How old a request may be when it reaches the venue, in milliseconds, 1 to 60,000.
+    package var receiveWindow = 5_000
+
+    package init() {}
+}
+
 /// All that a live engine is made from, besides its strategy.
 package struct LiveConfiguration: Sendable {
     package var venue: VenueKind
@@ -41,6 +51,10 @@ package struct LiveConfiguration: Sendable {
     package var feedSlots: UInt32 = 65_536
     package var instruments: UInt32 = 256
     package var boardDepth: UInt32 = 20
+    /// Placement dedicated: the decision thread standing still for so long, in nanoseconds, makes the hot thread refuse new orders
+    /// and cancel the open ones. 0: never.
+    package var stallLimit: UInt64 = 0
+    package var binance = BinanceOrderConfiguration()
     package var engine: EngineConfiguration
 
     package init(venue: VenueKind, symbols: [String], orders: OrderRoute, engine: EngineConfiguration) {

@@ -47,14 +47,32 @@ extension LiveFeed {
             if !user.path.isEmpty { copyText(user.path, to: &config.pointee.user_path) }
         }
         copyText(metadata.settlementAsset, to: &config.pointee.settlement_asset)
+        config.pointee.api_count = UInt32(configuration.binance.connections)
+        config.pointee.receive_window_ms = UInt32(configuration.binance.receiveWindow)
+        config.pointee.stall_ns = configuration.placement == .dedicated ? configuration.stallLimit : 0
+        Self.setLimits(metadata.requestLimits, &config.pointee)
         let signer = try memory.make(apus_binance_signer.self)
-        try check(
-            apus_binance_signer_init(signer, credentials.key, credentials.secret),
-            "the API key or secret is not usable (empty, too long, or with a character that no key has)")
+        try BinanceSigner.prepare(signer, credentials)
+        signers.append(signer)
         let session = try memory.make(apus_binance_orders.self)
         var random = freshRandom()
         try check(
             apus_binance_orders_init(session, config, market, rings, signer, &random), "cannot make the order session")
         return UnsafeMutableRawPointer(session).assumingMemoryBound(to: apus_session.self)
+    }
+
+    /// The venue's budgets as it announces them, the first eight.
+    private static func setLimits(_ limits: [RequestLimit], _ config: inout apus_binance_orders_config) {
+        let room = Int(APUS_BINANCE_LIMITS_MAX)
+        config.limit_count = UInt32(min(limits.count, room))
+        withUnsafeMutableBytes(of: &config.limits) { bytes in
+            let rows = bytes.bindMemory(to: apus_binance_limit.self)
+            for (row, limit) in limits.prefix(room).enumerated() {
+                let kind = limit.kind == .weight ? APUS_BINANCE_WEIGHT : APUS_BINANCE_ORDERS
+                rows[row] = apus_binance_limit(
+                    window_ns: limit.windowSeconds * 1_000_000_000, limit: limit.limit, used: 0,
+                    kind: UInt8(kind.rawValue))
+            }
+        }
     }
 }

@@ -16,6 +16,8 @@ package final class LiveFeed: FeedSource, @unchecked Sendable {
     let publisher: UnsafeMutablePointer<apus_publisher>
     let configuration: LiveConfiguration
     let tap: UnsafeMutablePointer<apus_tap>?
+    /// Secrets, wiped at the end.
+    var signers: [UnsafeMutablePointer<apus_binance_signer>] = []
 
     /// Maps, measures the clock and makes the sessions; connects to nothing yet.
     ///
@@ -53,6 +55,7 @@ package final class LiveFeed: FeedSource, @unchecked Sendable {
 
     deinit {
         apus_wire_destroy(wire)
+        for signer in signers { apus_binance_signer_wipe(signer) }
         apus_private_close(rings)
         apus_public_close(view)
         rings.deallocate()

@@ -21,7 +21,8 @@ extension VenueMetadata {
         let info = try ExchangeInfo(json: try await get(address, caFile: caFile), source: address)
         let instruments = try info.definitions(of: symbols, venue: kind)
         return VenueMetadata(
-            instruments: instruments, settlementAsset: symbols.first.flatMap(info.settlementAsset) ?? "USDT")
+            instruments: instruments, settlementAsset: symbols.first.flatMap(info.settlementAsset) ?? "USDT",
+            requestLimits: info.requestLimits)
     }
 
     private static func base(_ rest: VenueAddress?, _ standard: String) -> String {

@@ -109,8 +109,49 @@ import Testing
         let wrapped = "{\"stream\":\"key\",\"data\":\(Self.event("NEW", "NEW"))}"
         #expect(UInt32(decode(wrapped).answer.kind) == APUS_BINANCE_ORDER_EVENT.rawValue)
         #expect(UInt32(decode("{\"e\":\"listenKeyExpired\",\"E\":1}").answer.kind) == APUS_BINANCE_KEY_EXPIRED.rawValue)
-        #expect(UInt32(decode("{\"e\":\"ACCOUNT_UPDATE\",\"a\":{}}").answer.kind) == APUS_BINANCE_OTHER.rawValue)
+        #expect(UInt32(decode("{\"e\":\"MARGIN_CALL\",\"a\":{}}").answer.kind) == APUS_BINANCE_OTHER.rawValue)
         #expect(UInt32(decode("{}").answer.kind) == APUS_BINANCE_OTHER.rawValue)
+    }
+
+    private static let accountUpdate =
+        "{\"e\":\"ACCOUNT_UPDATE\",\"E\":1564745798939,\"T\":1564745798938,\"a\":{\"m\":\"FUNDING_FEE\","
+        + "\"B\":[{\"a\":\"BNB\",\"wb\":\"1\",\"bc\":\"9\"},{\"a\":\"USDT\",\"wb\":\"122624.12345678\",\"cw\":\"100.12\",\"bc\":\"-0.50000001\"}],"
+        + "\"P\":[{\"s\":\"AAAUSDT\",\"pa\":\"0\"}]}}"
+
+    @Test func anAccountEvent() {
+        let (result, answer) = decode(Self.accountUpdate)
+        #expect(result == 0 && UInt32(answer.kind) == APUS_BINANCE_ACCOUNT_EVENT.rawValue)
+        #expect(answer.has_balance && answer.is_funding && answer.instrument == 0)
+        #expect(answer.balance == 12_262_412_345_678 && answer.balance_change == -50_000_001)
+        #expect(answer.event_time_ms == 1_564_745_798_938)
+        let order = decode(Self.accountUpdate.replacing("FUNDING_FEE", with: "ORDER")).answer
+        #expect(!order.is_funding && order.has_balance)
+        #expect(!decode(Self.accountUpdate.replacing("USDT\",\"wb", with: "BUSD\",\"wb")).answer.has_balance)
+        #expect(decode(Self.accountUpdate.replacing("\"122624", with: "\"x122624")).result == -74)
+        #expect(decode("{\"e\":\"ACCOUNT_UPDATE\",\"a\":{\"B\":[7,[]],\"P\":7}}").result == 0)
+    }
+
+    @Test func timeAndBudgets() throws {
+        let (result, answer) = decode(
+            "{\"id\":\"4\",\"status\":200,\"result\":{\"serverTime\":1587884064000},\"rateLimits\":["
+                + "{\"rateLimitType\":\"REQUEST_WEIGHT\",\"interval\":\"MINUTE\",\"intervalNum\":1,\"limit\":2400,\"count\":10},"
+                + "{\"rateLimitType\":\"RAW_REQUESTS\",\"interval\":\"MINUTE\",\"intervalNum\":5,\"limit\":61000},"
+                + "{\"rateLimitType\":\"ORDERS\",\"interval\":\"SECOND\",\"intervalNum\":10,\"limit\":300,\"count\":7}]}"
+        )
+        #expect(result == 0 && answer.server_time_ms == 1_587_884_064_000)
+        try #require(answer.limit_count == 2)
+        let weight = answer.limits.0, orders = answer.limits.1
+        #expect(weight.kind == UInt8(APUS_BINANCE_WEIGHT.rawValue) && weight.window_ns == 60_000_000_000)
+        #expect(weight.limit == 2400 && weight.used == 10)
+        #expect(orders.kind == UInt8(APUS_BINANCE_ORDERS.rawValue) && orders.window_ns == 10_000_000_000)
+        #expect(orders.limit == 300 && orders.used == 7)
+    }
+
+    @Test func whenToAskAgain() {
+        let (result, answer) = decode(
+            "{\"id\":\"4\",\"status\":418,\"error\":{\"code\":-1003,\"msg\":\"banned\",\"data\":"
+                + "{\"serverTime\":1659142907531,\"retryAfter\":1659146400000}}}")
+        #expect(result == 0 && answer.status == 418 && answer.retry_after_ms == 1_659_146_400_000)
     }
 
     /// An error names the byte.

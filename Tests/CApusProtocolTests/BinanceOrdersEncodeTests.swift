@@ -17,7 +17,7 @@ import Testing
         return instrument
     }
 
-    private func encode(_ change: (inout apus_order) -> Void) -> String {
+    private func encode(window: UInt32 = 5000, _ change: (inout apus_order) -> Void) -> String {
         var signer = apus_binance_signer()
         precondition(apus_binance_signer_init(&signer, Self.key, Self.secret) == 0)
         var order = apus_order()
@@ -28,8 +28,8 @@ import Testing
         change(&order)
         var instrument = instrument()
         var text = [CChar](repeating: 0, count: Int(APUS_BINANCE_REQUEST_BYTES))
-        let length = apus_binance_encode_order(&signer, &instrument, &order, 12, 1_700_000_000_123, &text)
-        return String(decoding: text.prefix(length).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let length = apus_binance_encode_order(&signer, &instrument, &order, 12, 1_700_000_000_123, window, &text)
+        return String(decoding: text.prefix(Int(length)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
     /// What must be signed: the parameters by name, and whether the signature is theirs.
@@ -114,7 +114,7 @@ import Testing
         order.quantity = .max
         order.flags = UInt8(APUS_ORDER_REDUCE_ONLY.rawValue)
         var text = [CChar](repeating: 7, count: Int(APUS_BINANCE_REQUEST_BYTES))
-        let length = apus_binance_encode_order(&signer, &instrument, &order, .max, .max, &text)
+        let length = Int(apus_binance_encode_order(&signer, &instrument, &order, .max, .max, 60_000, &text))
         #expect(length < text.count)
         #expect(text[length...].allSatisfy { $0 == 7 })
     }

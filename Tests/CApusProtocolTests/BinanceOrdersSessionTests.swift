@@ -20,7 +20,7 @@ import Testing
         session.stage.live()
         session.startOrders()
         #expect(session.user.pointee.want == UInt8(APUS_WANT_NOTHING), "no key yet")
-        #expect(session.open(session.api, &session.orders.pointee.api_link).hasPrefix("GET /ws-fapi/v1 "))
+        #expect(session.open(session.api, session.apiLink()).hasPrefix("GET /ws-fapi/v1 "))
         #expect(
             session.texts(session.api) == [
                 "{\"id\":\"1\",\"method\":\"userDataStream.start\",\"params\":{\"apiKey\":\"key\"}}"
@@ -31,7 +31,7 @@ import Testing
                 [APUS_REPORT_REFUSED.rawValue, APUS_GUARD_NOT_CONNECTED.rawValue]
             ])
         session.tell(session.api, "{\"id\":\"1\",\"status\":200,\"result\":{\"listenKey\":\"abc\"}}")
-        #expect(session.open(session.user, &session.orders.pointee.user_link).hasPrefix("GET /private/ws/abc "))
+        #expect(session.open(session.user, session.userLink()).hasPrefix("GET /private/ws/abc "))
         #expect(kinds(session) == [APUS_REPORT_MISSED.rawValue])
     }
 
@@ -147,7 +147,7 @@ import Testing
         #expect(session.user.pointee.want == UInt8(APUS_WANT_NOTHING), "not with a key that may have expired")
         session.tell(session.api, "{\"id\":\"2\",\"status\":200,\"result\":{\"listenKey\":\"K2\"}}")
         session.advance(0.3)
-        #expect(session.open(session.user, &session.orders.pointee.user_link).hasPrefix("GET /private/ws/K2 "))
+        #expect(session.open(session.user, session.userLink()).hasPrefix("GET /private/ws/K2 "))
         #expect(kinds(session) == [APUS_REPORT_MISSED.rawValue])
     }
 
@@ -160,7 +160,7 @@ import Testing
         // The long silence ended the links' patience as well: what matters is what the session asked for.
         #expect(
             session.texts(session.api).contains { $0.contains("userDataStream.ping") }
-                || session.orders.pointee.api_link.state != UInt8(APUS_LINK_OPEN))
+                || session.apiLink().pointee.state != UInt8(APUS_LINK_OPEN))
     }
 
     @Test func anExpiredKeyClosesTheUserStream() {
@@ -168,7 +168,7 @@ import Testing
         session.openOrders()
         _ = session.texts(session.api)
         session.tell(session.user, "{\"e\":\"listenKeyExpired\",\"E\":1}")
-        #expect(session.orders.pointee.user_link.state == UInt8(APUS_LINK_CLOSING))
+        #expect(session.userLink().pointee.state == UInt8(APUS_LINK_CLOSING))
         #expect(session.texts(session.api).first?.contains("userDataStream.start") == true)
         session.order(1)
         #expect(session.reports().first?.code == Int32(APUS_GUARD_NOT_CONNECTED.rawValue))
@@ -189,9 +189,9 @@ import Testing
         session.order(1)
         session.tell(session.api, Self.good(2))
         session.advance(4.9)
-        #expect(session.orders.pointee.user_link.state == UInt8(APUS_LINK_OPEN))
+        #expect(session.userLink().pointee.state == UInt8(APUS_LINK_OPEN))
         session.advance(0.2)
-        #expect(session.orders.pointee.user_link.state == UInt8(APUS_LINK_CLOSING))
+        #expect(session.userLink().pointee.state == UInt8(APUS_LINK_CLOSING))
         #expect(session.orders.pointee.freezes == 1)
     }
 
@@ -228,6 +228,7 @@ import Testing
         }
         found += session.reports().count
         #expect(found == 6, "five events and the guard's refusal")
+        session.turn()
         #expect(!session.user.pointee.paused)
     }
 

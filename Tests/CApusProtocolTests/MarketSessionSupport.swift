@@ -27,6 +27,9 @@ final class BinanceStage {
         precondition(apus_binance_signer_init(&signer, "key", "secret") == 0)
         var orderConfig = apus_binance_orders_config()
         apus_binance_orders_config_usdm(&orderConfig)
+        orderConfig.api_count = 1
+        orderConfig.pool.probe_interval_ns = 0
+        orderConfig.limit_count = 0
         configureOrders(&orderConfig)
         orders.initialize(to: apus_binance_orders())
         precondition(apus_binance_orders_init(orders, &orderConfig, stage.market, queues, &signer, &random) == 0)
@@ -65,8 +68,22 @@ final class BinanceStage {
 
     var stream: UnsafeMutablePointer<apus_channel> { markets.pointee.session.channels[0]! }
     var rest: UnsafeMutablePointer<apus_channel> { markets.pointee.session.channels[1]! }
-    var api: UnsafeMutablePointer<apus_channel> { orders.pointee.session.channels[0]! }
-    var user: UnsafeMutablePointer<apus_channel> { orders.pointee.session.channels[1]! }
+    var user: UnsafeMutablePointer<apus_channel> { orders.pointee.session.channels[0]! }
+    var nextUser: UnsafeMutablePointer<apus_channel> { orders.pointee.session.channels[1]! }
+    var api: UnsafeMutablePointer<apus_channel> { api(0) }
+    func api(_ member: Int) -> UnsafeMutablePointer<apus_channel> { orders.pointee.session.channels[2 + member]! }
+    func apiLink(_ member: Int = 0) -> UnsafeMutablePointer<apus_link> {
+        let lines = UnsafeMutableRawPointer(orders) + MemoryLayout<apus_binance_orders>.offset(of: \.api)!
+        return link(lines.assumingMemoryBound(to: apus_binance_line.self) + member)
+    }
+    func userLink(_ number: Int = 0) -> UnsafeMutablePointer<apus_link> {
+        let lines = UnsafeMutableRawPointer(orders) + MemoryLayout<apus_binance_orders>.offset(of: \.users)!
+        return link(lines.assumingMemoryBound(to: apus_binance_line.self) + number)
+    }
+    private func link(_ line: UnsafeMutablePointer<apus_binance_line>) -> UnsafeMutablePointer<apus_link> {
+        (UnsafeMutableRawPointer(line) + MemoryLayout<apus_binance_line>.offset(of: \.link)!)
+            .assumingMemoryBound(to: apus_link.self)
+    }
 
     /// Connects a channel that wants it.
     func connect(_ channel: UnsafeMutablePointer<apus_channel>) {
@@ -139,10 +156,10 @@ final class BinanceStage {
     func openOrders() {
         stage.live()
         startOrders()
-        open(api, &orders.pointee.api_link)
+        open(api, apiLink())
         _ = texts(api)
         tell(api, "{\"id\":\"1\",\"status\":200,\"result\":{\"listenKey\":\"K1\"}}")
-        open(user, &orders.pointee.user_link)
+        open(user, userLink())
         _ = reports()
     }
 

@@ -23,13 +23,17 @@ import Testing
         var model: [UInt64: Int64] = [:]
         var random = apus_random()
         apus_random_seed(&random, 11)
-        for _ in 0..<60_000 {
-            let id = 1 + apus_random_below(&random, 900) << 33 | apus_random_below(&random, 3)
+        var ended: Set<UInt64> = []
+        for round in 0..<60_000 as Range<UInt64> {
+            let id = 1 + (round / 60 + apus_random_below(&random, 900)) << 33 | apus_random_below(&random, 3)
             switch apus_random_below(&random, 3) {
-            case 0:
+            case 0 where !ended.contains(id):
                 #expect(add(id))
                 model[id] = Int64(bitPattern: id)
-            case 1: #expect(apus_open_orders_remove(&table, id) == (model.removeValue(forKey: id) != nil))
+            case 1 where model[id] != nil:
+                #expect(apus_open_orders_remove(&table, id))
+                model[id] = nil
+                ended.insert(id)
             default: #expect(apus_open_orders_find(&table, id)?.pointee.price == model[id])
             }
             #expect(Int(table.count) == model.count)
@@ -38,6 +42,14 @@ import Testing
         var found: Set<UInt64> = []
         while let order = apus_open_orders_next(&table, &cursor) { found.insert(order.pointee.client_id) }
         #expect(found == Set(model.keys) && !found.isEmpty)
+    }
+
+    @Test func oldNewsDoNotBringAnOrderBack() {
+        for id in 1...UInt64(APUS_OPEN_ORDERS_MAX) { #expect(add(id)) }
+        for id in 1...UInt64(APUS_OPEN_ORDERS_MAX) { #expect(apus_open_orders_remove(&table, id)) }
+        for id in 1...UInt64(APUS_OPEN_ORDERS_MAX) { #expect(!add(id)) }
+        #expect(!apus_open_orders_remove(&table, 9_000) && !add(9_000), "its end was told before anything else of it")
+        #expect(!apus_open_orders_remove(&table, 0) && table.count == 0)
     }
 
     @Test func aFullTableTakesNoMoreAndStillFinds() {

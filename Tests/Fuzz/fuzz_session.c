@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PRICES = 12, HISTORY = 512, ARENA_BYTES = 8 << 20, CHANNELS = 4 };
-enum { STREAM, REST, API, USER };
+enum { PRICES = 12, HISTORY = 512, ARENA_BYTES = 8 << 20, CHANNELS = 6 };
+enum { STREAM, REST, API, USER, SECOND_API, SECOND_USER };
 
 typedef struct truth {
     uint64_t id;
@@ -243,6 +243,18 @@ static void say_answer(world* w, uint8_t how) {
     case 1:
         size = snprintf(text, sizeof text, "{\"id\":\"%llu\",\"status\":503,\"error\":{}}", (unsigned long long)number);
         break;
+    case 4:
+        size = snprintf(
+            text, sizeof text,
+            "{\"id\":\"%llu\",\"status\":200,\"result\":{\"serverTime\":%u},\"rateLimits\":[{\"rateLimitType\":"
+            "\"ORDERS\",\"interval\":\"SECOND\",\"intervalNum\":10,\"limit\":300,\"count\":%u}]}",
+            (unsigned long long)number, take(w), take(w));
+        break;
+    case 5:
+        size = snprintf(text, sizeof text,
+                        "{\"id\":\"%llu\",\"status\":429,\"error\":{\"code\":%d,\"data\":{\"retryAfter\":%u}}}",
+                        (unsigned long long)number, how & 128 ? -1015 : -1003, take(w));
+        break;
     case 2:
         size = snprintf(text, sizeof text, "{\"id\":\"%llu\",\"status\":200,\"result\":{\"listenKey\":\"k%d\"}}",
                         (unsigned long long)number, take(w) % 2);
@@ -255,17 +267,21 @@ static void say_answer(world* w, uint8_t how) {
             (unsigned long long)number, take(w));
         break;
     }
-    say(w, API, text, (size_t)size);
+    say(w, how & 64 ? SECOND_API : API, text, (size_t)size);
 }
 
 static void say_event(world* w, uint8_t how) {
+    static const char* const account = "{\"e\":\"ACCOUNT_UPDATE\",\"T\":5,\"a\":{\"m\":\"FUNDING_FEE\",\"B\":[{\"a\":"
+                                       "\"USDT\",\"wb\":\"1\",\"bc\":\"-2\"}],"
+                                       "\"P\":[{\"s\":\"AUSDT\"}]}}";
     static const char* const kinds[] = {"NEW", "TRADE", "CANCELED", "EXPIRED", "AMENDMENT"};
     char text[400];
     int size = snprintf(
         text, sizeof text,
         "{\"e\":\"%s\",\"o\":{\"s\":\"AUSDT\",\"c\":\"apus%016x\",\"x\":\"%s\",\"X\":\"NEW\",\"l\":\"1\"}%s",
         how % 16 == 15 ? "listenKeyExpired" : "ORDER_TRADE_UPDATE", take(w), kinds[how % 5], how % 16 == 14 ? "" : "}");
-    say(w, USER, text, (size_t)size);
+    if (how % 16 == 13) size = snprintf(text, sizeof text, "%s", account);
+    say(w, how & 64 ? SECOND_USER : USER, text, (size_t)size);
 }
 
 // MARK: orders and reports
@@ -281,6 +297,12 @@ static void push_order(world* w, uint8_t how) {
         .decided_ns = w->now - (how % 16 == 5 ? 2000000000u : 0),
     };
     if (apus_order_push(rings.orders, &order) == 0) w->pushed++;
+    turn(w);
+}
+
+static void cancel_all(world* w) {
+    apus_command command = {.kind = APUS_COMMAND_CANCEL_ALL, .session = 1};
+    check(orders.session.ops->command(&orders.session, &command, w->now) == 0);
     turn(w);
 }
 
@@ -303,7 +325,7 @@ static uint64_t waiting(void) {
 static void check_requests(world* w) {
     pop_reports(w);
     uint64_t in_ring = rings.orders->head - rings.orders->tail;
-    check(w->answered + waiting() + in_ring == w->pushed);
+    check(w->answered + waiting() + in_ring == w->pushed + orders.own_cancels);
 }
 
 // MARK: a life
@@ -334,18 +356,25 @@ static void make(world* w) {
     check(apus_binance_signer_init(&signer, "k", "s") == 0);
     apus_binance_orders_config order_config;
     apus_binance_orders_config_usdm(&order_config);
+    order_config.api_count = 2;
     order_config.rx_bytes = order_config.tx_bytes = 64u << 10;
+    order_config.user_link.max_lifetime_ns = order_config.api_link.max_lifetime_ns = 20000000000ull;
+    order_config.user_link.lifetime_jitter_ns = order_config.api_link.lifetime_jitter_ns = 0;
     order_config.api_link.max_message_bytes = order_config.user_link.max_message_bytes = 32u << 10;
     check(apus_binance_orders_init(&orders, &order_config, &market, &rings, &signer, &random) == 0);
     apus_queue_init(rings.orders, 64);
     apus_queue_init(rings.reports, 8);
     channels[STREAM] = books.session.channels[0];
     channels[REST] = books.session.channels[1];
-    channels[API] = orders.session.channels[0];
-    channels[USER] = orders.session.channels[1];
+    channels[USER] = orders.session.channels[0];
+    channels[SECOND_USER] = orders.session.channels[1];
+    channels[API] = orders.session.channels[2];
+    channels[SECOND_API] = orders.session.channels[3];
     links[STREAM] = &books.link;
-    links[API] = &orders.api_link;
-    links[USER] = &orders.user_link;
+    links[USER] = &orders.users[0].link;
+    links[SECOND_USER] = &orders.users[1].link;
+    links[API] = &orders.api[0].link;
+    links[SECOND_API] = &orders.api[1].link;
     check(apus_binance_session_subscribe(&books, 0) == 0);
     books.session.ops->start(&books.session, w->now);
     orders.session.ops->start(&orders.session, w->now);
@@ -417,7 +446,10 @@ static void step(world* w) {
         say_bytes(w);
         break;
     case 14:
-        say(w, STREAM, "{\"result\":null,\"id\":1}", 22);
+        if (how % 8 == 7)
+            cancel_all(w);
+        else
+            say(w, STREAM, "{\"result\":null,\"id\":1}", 22);
         break;
     default:
         if (how % 2)

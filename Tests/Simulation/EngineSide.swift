@@ -63,7 +63,8 @@ final class EngineSide {
             try check(apus_binance_session_subscribe(marketSession, UInt16(index)), "apus_binance_session_subscribe")
         }
         let markets = marketSession.pointee.session.channels!, orders = orderSession.pointee.session.channels!
-        channels = [markets[0]!, markets[1]!, orders[0]!, orders[1]!]
+        channels =
+            (0..<2).map { markets[$0]! } + (0..<Int(orderSession.pointee.session.channel_count)).map { orders[$0]! }
         agent = try Self.makeAgent(SimulatedFeed(view), SimulatedSink(queues), character, trader)
     }
 
@@ -136,6 +137,11 @@ final class EngineSide {
         orders.answer_timeout_ns = second
         orders.key_renewal_ns = 3 * second
         orders.event_grace_ns = 1500 * millisecond
+        orders.api_count = 3
+        orders.pool.probe_interval_ns = second
+        orders.pool.stall_ns = 300 * millisecond
+        orders.user_overlap_ns = 500 * millisecond
+        orders.clock_renewal_ns = 3 * second
         hasten(&orders.api_link)
         hasten(&orders.user_link)
         random = dice.fork()
@@ -212,7 +218,10 @@ final class EngineSide {
 
     /// Where the sessions stand, for the report of a life that did not end well.
     var condition: String {
-        let links = [marketSession.pointee.link, orderSession.pointee.api_link, orderSession.pointee.user_link]
+        let users = orderSession.pointee.users, lines = orderSession.pointee.api
+        let links = [
+            marketSession.pointee.link, users.0.link, users.1.link, lines.0.link, lines.1.link, lines.2.link,
+        ]
         let names = links.map { String(cString: apus_link_state_name($0.state)) }
         let books = (0..<2).map { index -> String in
             guard let book = book(index) else { return "none" }

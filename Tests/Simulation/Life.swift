@@ -27,7 +27,7 @@ final class Life {
     let venue: BinanceVenue
     let truth: Truth
     var events = EventQueue<NetworkEvent>()
-    var pipes: [Pipe?] = [nil, nil, nil, nil]
+    var pipes = [Pipe?](repeating: nil, count: 2 * Int(APUS_SESSION_CHANNELS_MAX))
     var pipesByVenue: [Int: Pipe] = [:]
     var network: Dice
     var now: UInt64 = 10 * second
@@ -243,7 +243,9 @@ final class Life {
 
     private func strangeOrder() -> apus_order? {
         guard let book = engine.book(0), book.pointee.state == UInt8(APUS_STATE_LIVE.rawValue) else { return nil }
-        guard engine.orderSession.pointee.user_link.state == UInt8(APUS_LINK_OPEN) else { return nil }
+        let session = engine.orderSession.pointee
+        let user = session.user == 0 ? session.users.0 : session.users.1
+        guard user.link.state == UInt8(APUS_LINK_OPEN) else { return nil }
         var order = apus_order()
         order.client_id = 0x7777
         order.action = UInt8(APUS_ORDER_PLACE.rawValue)

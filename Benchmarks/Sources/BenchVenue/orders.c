@@ -138,6 +138,14 @@ static void answer_key(connection* api, const char* id) {
     send_format(api, answer, size);
 }
 
+static void answer_time(connection* api, const char* id) {
+    char answer[EVENT_BYTES];
+    int size = snprintf(answer, sizeof answer,
+                        "{\"id\":\"%s\",\"status\":200,\"result\":{\"serverTime\":%llu},\"rateLimits\":[]}", id,
+                        (unsigned long long)realtime_ms());
+    send_format(api, answer, size);
+}
+
 static void answer_unknown(connection* api, const char* id) {
     char answer[EVENT_BYTES];
     int size =
@@ -161,6 +169,8 @@ void orders_request(connection* api, char* text, size_t size, uint64_t received_
         place(api, text, id);
     else if (strncmp(method, "userDataStream.", 15) == 0)
         answer_key(api, id);
+    else if (strcmp(method, "time") == 0)
+        answer_time(api, id);
     else
         answer_unknown(api, id);
 }

@@ -6,6 +6,7 @@
 #include "apus_binance.h"
 #include "apus_binance_decode.h"
 #include "apus_binance_orders.h"
+#include "apus_binance_signer.h"
 #include "apus_book.h"
 #include "apus_book_digest.h"
 #include "apus_budget.h"

@@ -17,7 +17,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define APUS_BUDGET_SLOTS 9u // of a window row: eight whole eighths and the one that runs
 #define APUS_BUDGET_ALL UINT32_MAX
 
 enum apus_budget_kind {

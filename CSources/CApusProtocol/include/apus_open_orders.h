@@ -31,6 +31,7 @@ _Static_assert(sizeof(apus_open_order) == 64, "one cache line");
 
 typedef struct apus_open_orders {
     apus_open_order* places;
+    uint64_t* ended; // ids that were taken out lately, by their low bits
     uint64_t mask;
     uint32_t count;
 } apus_open_orders;
@@ -44,7 +45,7 @@ void apus_open_orders_init(apus_open_orders* table, void* memory);
 apus_open_order* apus_open_orders_find(const apus_open_orders* table, uint64_t client_id);
 
 // Puts in what a placement describes and returns its place; of an order that is there already that place, unchanged. NULL when
-// the table is full or the id is 0.
+// the table is full, the id is 0, or the order was taken out lately.
 apus_open_order* apus_open_orders_add(apus_open_orders* table, const apus_order* placement);
 
 // Takes an order out. Returns whether it was there.

@@ -68,6 +68,12 @@
 // Connections that share one kind of request, and rows of one venue's request budgets.
 #define APUS_POOL_MEMBERS_MAX 8u
 #define APUS_BUDGET_ROWS_MAX 16u
+// What a window row remembers: eight whole eighths of the window and the one that runs.
+#define APUS_BUDGET_SLOTS 9u
+// Binance: user streams (the one in use and its successor), API connections beside them, and budgets that the venue announces.
+#define APUS_BINANCE_USERS 2u
+#define APUS_BINANCE_API_MAX 6u
+#define APUS_BINANCE_LIMITS_MAX 8u
 // Orders that the hot thread remembers as open at the venue (a power of two): as many as the engine's table holds.
 #define APUS_OPEN_ORDERS_MAX 4096u
 // Polymarket orders of ours that events may still name, open or ended, and parts in trades of each half (powers of two).
@@ -103,6 +109,9 @@ _Static_assert((APUS_FEED_SLOTS_DEFAULT & (APUS_FEED_SLOTS_DEFAULT - 1)) == 0, "
 _Static_assert((APUS_ORDER_SLOTS & (APUS_ORDER_SLOTS - 1)) == 0, "a ring's size is a power of two");
 _Static_assert((APUS_REPORT_SLOTS & (APUS_REPORT_SLOTS - 1)) == 0, "a ring's size is a power of two");
 _Static_assert((APUS_COMMAND_SLOTS & (APUS_COMMAND_SLOTS - 1)) == 0, "a ring's size is a power of two");
+_Static_assert(APUS_BINANCE_USERS + APUS_BINANCE_API_MAX <= APUS_SESSION_CHANNELS_MAX, "each connection has a channel");
+_Static_assert(APUS_BINANCE_LIMITS_MAX <= APUS_BUDGET_ROWS_MAX, "each budget has a row");
+_Static_assert(APUS_BINANCE_API_MAX <= APUS_POOL_MEMBERS_MAX, "one pool holds them all");
 _Static_assert(APUS_INSTRUMENTS_MAX <= 65536u, "the feed slot names an instrument with 16 bits");
 _Static_assert(APUS_REPORT_SLOTS >= 2 * APUS_ORDER_SLOTS,
                "each order may be answered and filled before reports are read");

@@ -71,8 +71,9 @@ package func connectionTitle(_ number: UInt16) -> String {
     switch UInt32(number) {
     case 0: "market stream"
     case 1: "market REST"
-    case APUS_SESSION_CHANNELS_MAX: "order API"
-    case APUS_SESSION_CHANNELS_MAX + 1: "user stream"
+    case APUS_SESSION_CHANNELS_MAX, APUS_SESSION_CHANNELS_MAX + 1: "user stream"
+    case APUS_SESSION_CHANNELS_MAX + 2..<2 * APUS_SESSION_CHANNELS_MAX:
+        "order connection \(UInt32(number) - APUS_SESSION_CHANNELS_MAX - 1)"
     default: "connection \(number)"
     }
 }

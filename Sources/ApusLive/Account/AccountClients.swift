@@ -4,7 +4,7 @@ extension LiveConfiguration {
         guard case .live(let credentials) = orders else { return nil }
         switch credentials {
         case .binance(let credentials):
-            return BinanceAccountClient(
+            return try BinanceAccountClient(
                 credentials, rest: addresses.rest, symbols: metadata.instruments.map(\.symbol),
                 settlementAsset: metadata.settlementAsset, caFile: caFile)
         }

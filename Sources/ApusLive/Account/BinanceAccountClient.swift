@@ -11,7 +11,8 @@ import Synchronization
 /// v3/balance, countdownCancelAll. Trades name their order by the venue's number alone.
 package final class BinanceAccountClient: AccountClient {
     private let transport: AccountTransport
-    private let credentials: BinanceCredentials
+    private let signer: BinanceSigner
+    private let key: String
     private let base: String
     private let symbols: [String]
     private let settlementAsset: String
@@ -19,6 +20,8 @@ package final class BinanceAccountClient: AccountClient {
     private let clockOffset = Mutex<Int64>(0)
     /// Trades of one answer at most, as documented.
     private static let tradesOfAPage = 1000
+    /// Milliseconds that a request by time may cover, a little less than documented.
+    private static let longestSpan: Int64 = 7 * 86_400_000 - 1000
     private static let noSuchOrder = -2013
     private static let unknownOrderSent = -2011
     private static let badTimestamp = -1021
@@ -26,8 +29,9 @@ package final class BinanceAccountClient: AccountClient {
     package init(
         _ credentials: BinanceCredentials, rest: VenueAddress?, symbols: [String], settlementAsset: String,
         caFile: String?
-    ) {
-        self.credentials = credentials
+    ) throws(LiveError) {
+        signer = try BinanceSigner(credentials)
+        key = credentials.key
         self.symbols = symbols
         self.settlementAsset = settlementAsset
         let address = rest.map { "\($0)" } ?? "https://fapi.binance.com"
@@ -66,23 +70,37 @@ package final class BinanceAccountClient: AccountClient {
         }
     }
 
-    // The page before may have begun within the millisecond of the next one's start, so pages go by the trade's number.
+    // A request by time covers seven days at most. After the first trades the rest goes by their numbers, up to the newest: a page
+    // by time could end within a millisecond.
     private func trades(_ symbol: String, since: UInt64) async throws(AccountError) -> [VenueTrade] {
-        var trades: [VenueTrade] = []
-        var from = ("startTime", "\(since / 1_000_000)")
-        while true {
-            let page: [TradeAnswer] = try await ask(
-                "GET", "/fapi/v1/userTrades", [("symbol", symbol), from, ("limit", "\(Self.tradesOfAPage)")])
-            let newest = trades.last?.tradeID
-            for trade in page where UInt64(trade.time) * 1_000_000 >= since {
-                if let newest, UInt64(trade.id) <= newest { continue }
-                trades.append(try venueTrade(trade))
-            }
-            guard page.count == Self.tradesOfAPage, let last = trades.last?.tradeID, last != newest else {
-                return trades
-            }
-            from = ("fromId", "\(last + 1)")
+        var start = Int64(since / 1_000_000)
+        repeat {
+            let end = start + Self.longestSpan
+            let page = try await page(
+                symbol, [("startTime", "\(start)"), ("endTime", "\(end)"), ("limit", "\(Self.tradesOfAPage)")])
+            if !page.isEmpty { return try await following(page, symbol) }
+            start = end + 1
+        } while start <= now
+        return []
+    }
+
+    private func following(_ first: [VenueTrade], _ symbol: String) async throws(AccountError) -> [VenueTrade] {
+        var trades = first
+        while let newest = trades.last?.tradeID {
+            let page = try await page(symbol, [("fromId", "\(newest + 1)"), ("limit", "\(Self.tradesOfAPage)")])
+            if page.isEmpty { break }
+            trades += page
         }
+        return trades
+    }
+
+    private func page(
+        _ symbol: String, _ parameters: [(String, String)]
+    ) async throws(AccountError) -> [VenueTrade] {
+        let answers: [TradeAnswer] = try await ask("GET", "/fapi/v1/userTrades", [("symbol", symbol)] + parameters)
+        var trades: [VenueTrade] = []
+        for answer in answers { trades.append(try venueTrade(answer)) }
+        return trades.sorted { $0.tradeID < $1.tradeID }
     }
 
     // MARK: Canceling
@@ -163,8 +181,17 @@ package final class BinanceAccountClient: AccountClient {
     ) async throws(BinanceRefusal) -> Answer {
         let stamped = parameters + [("recvWindow", "5000"), ("timestamp", "\(now)")]
         let query = stamped.map { "\($0)=\($1)" }.joined(separator: "&")
-        let response = try await call(method, path, query: "\(query)&signature=\(credentials.signature(of: query))")
+        let response = try await call(method, path, query: "\(query)&signature=\(try sign(query))")
         return try decode(response, method, path)
+    }
+
+    private func sign(_ query: String) throws(BinanceRefusal) -> String {
+        guard let signature = signer.sign(query) else {
+            throw BinanceRefusal(
+                status: 0, code: 0, error: AccountError(.refused, "the private key signs nothing; check the key"))
+        }
+        // Base64 has three characters that mean something else in a query.
+        return signature.replacing("+", with: "%2B").replacing("/", with: "%2F").replacing("=", with: "%3D")
     }
 
     private func call(
@@ -173,7 +200,7 @@ package final class BinanceAccountClient: AccountClient {
         do throws(AccountError) {
             return try await transport.send(
                 method, "\(base)\(path)\(query.isEmpty ? "" : "?\(query)")", what: "\(method) \(path)",
-                headers: [("X-MBX-APIKEY", credentials.key)])
+                headers: [("X-MBX-APIKEY", key)])
         } catch { throw BinanceRefusal(status: 0, code: 0, error: error) }
     }
 
@@ -231,21 +258,6 @@ package final class BinanceAccountClient: AccountClient {
         return VenuePosition(
             symbol: answer.symbol, quantity: quantity,
             averagePrice: quantity.digits == 0 ? nil : try decimal(answer.entryPrice))
-    }
-}
-
-extension BinanceCredentials {
-    /// The signature of a request's text, hexadecimal.
-    fileprivate func signature(of text: String) -> String {
-        var key = apus_hmac_key()
-        let secret = Array(self.secret.utf8), bytes = Array(text.utf8)
-        apus_hmac_prepare(&key, secret, secret.count)
-        defer { apus_hmac_wipe(&key) }
-        var digest = [UInt8](repeating: 0, count: 32)
-        var digits = [CChar](repeating: 0, count: 64)
-        apus_hmac_sign(&key, bytes, bytes.count, &digest)
-        apus_hex32(digest, &digits)
-        return String(decoding: digits.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 }
 
