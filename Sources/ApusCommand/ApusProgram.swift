@@ -77,8 +77,8 @@ struct RootCommand: ParsableCommand {
             """,
         version: apusVersion,
         subcommands: [
-            RunCommand.self, SuperviseCommand.self, HaltCommand.self, ReduceCommand.self, ResumeCommand.self, ReplayCommand.self,
-            RecordCommand.self, VenueCommand.self, TopCommand.self,
+            RunCommand.self, SuperviseCommand.self, HaltCommand.self, ReduceCommand.self, ResumeCommand.self,
+            ReconcileCommand.self, ReplayCommand.self, RecordCommand.self, VenueCommand.self, TopCommand.self,
             HistoryCommand.self, DoctorCommand.self,
             ConfigCommand.self, NewCommand.self,
             SignCommand.self, StrategiesCommand.self,

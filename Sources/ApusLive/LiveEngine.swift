@@ -83,6 +83,23 @@ package final class LiveEngine: @unchecked Sendable {
     /// Positions and orders, or nil when the decision thread has not answered yet. Control side, one thread.
     package func status() -> EngineStatus? { mailbox.take() }
 
+    /// Writes into a journal what recovery has found, without trading: a run that ends as it begins.
+    package static func settle(
+        _ configuration: LiveConfiguration, _ metadata: VenueMetadata, _ journal: EngineJournal
+    ) throws {
+        let nobody = StrategyDescription(name: "reconcile", summary: "") { _ in Nobody() }
+        let engine = try LiveEngine(configuration, metadata, strategy: nobody, parameters: [:], journal: journal)
+        try engine.restore(apus_clock_now(apus_wire_clock(engine.feed.wire)))
+        engine.closeJournal()
+    }
+
+    /// What is held of each instrument; nil when the decision thread does not answer. Control side.
+    package func held() -> [Quantity]? {
+        visit(patience: .seconds(2)) { agent in
+            agent.context.instruments.map { agent.context.position(of: $0).quantity }
+        }
+    }
+
     private static func keeper(
         _ journal: EngineJournal, rings: UnsafeMutablePointer<apus_private>
     ) throws(LiveError) -> JournalKeeper {
@@ -200,3 +217,6 @@ final class LiveOrders: OrderSink, @unchecked Sendable {
 
     init(_ feed: LiveFeed) { self.feed = feed }
 }
+
+/// A strategy that does nothing.
+private struct Nobody: Strategy {}

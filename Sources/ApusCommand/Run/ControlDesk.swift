@@ -15,16 +15,8 @@ final class ControlDesk {
         self.log = log
     }
 
-    /// As `apus halt`, without waiting for it: no new order leaves from now on, and what is open is canceled.
-    func haltBySignal() {
-        control.halt(reason: "signal SIGUSR1")
-        let control = control
-        Task.detached {
-            var request = ControlRequest(.cancelAll)
-            request.reason = "signal SIGUSR1"
-            _ = control.answer(request)
-        }
-    }
+    /// As `apus halt`, without waiting for it.
+    func haltBySignal() { control.haltInBackground(reason: "signal SIGUSR1") }
 
     /// Tells what has changed since the last time, each change once.
     func narrate() {

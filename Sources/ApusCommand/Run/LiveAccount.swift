@@ -11,7 +11,10 @@ struct LiveAccount {
     let isTemporary: Bool
 
     /// Opens journal and account; nil when orders are filled by a model.
-    init?(_ plan: RunPlan, _ configuration: LiveConfiguration, _ metadata: VenueMetadata) throws {
+    init?(
+        _ plan: RunPlan, _ configuration: LiveConfiguration, _ metadata: VenueMetadata,
+        access: JournalFolder.Access = .write
+    ) throws {
         guard case .live(let credentials) = configuration.orders,
             let client = try configuration.accountClient(metadata)
         else { return nil }
@@ -19,7 +22,7 @@ struct LiveAccount {
         let journal = try plan.journal(credentials)
         isTemporary = journal.isTemporary
         try Files.makePrivateFolders(journal.configuration.path)
-        opened = try OpenedJournal(journal.configuration, access: .write)
+        opened = try OpenedJournal(journal.configuration, access: access)
     }
 
     /// Lets go of the account's connections, and of a journal that nobody will read again.
@@ -44,6 +47,12 @@ extension RunPlan {
         return (store.journalConfiguration(path: path, account: account), isTemporary)
     }
 
+    /// Holds positions against the venue's now and then; nil when nobody wants that.
+    func accountCheck(_ engine: LiveEngine, _ account: LiveAccount) -> AccountCheck? {
+        guard let minutes = store.integer("recovery.check_minutes"), minutes > 0 else { return nil }
+        return AccountCheck(engine, account.client, interval: .seconds(60 * minutes))
+    }
+
     /// Starts the process that cancels what is open when this one cannot; nil when none is wanted.
     func startSupervisor(_ account: LiveAccount, _ configuration: LiveConfiguration, log: Log) throws -> SupervisorLink?
     {
@@ -59,11 +68,19 @@ extension RunPlan {
         return try SupervisorLink(order, log: log)
     }
 
+    /// What is needed to speak with the account, whatever the configured mode.
+    func accountOnly() throws -> LiveConfiguration {
+        var configuration = try live(loopback: nil)
+        let kind = configuration.venue
+        configuration.orders = .live(try Credentials(kind, environment: Environment.all()))
+        return configuration
+    }
+
     /// Compares journal and venue until they agree; the configuration takes over what was found. Returns what the engine writes first.
     func recover(
         _ account: LiveAccount, _ configuration: inout LiveConfiguration, _ metadata: VenueMetadata, log: Log,
         pause: (Duration) -> Bool
-    ) throws -> EngineJournal {
+    ) throws -> (journal: EngineJournal, differences: [Difference]) {
         let recovery = Recovery(
             opened: account.opened, rule: store.recoveryRule, instruments: metadata.instruments, client: account.client,
             log: log)
@@ -75,6 +92,7 @@ extension RunPlan {
         let run = apus_journal_run(
             tag: tag, venue: venueKind, engine: configuration.name, version: apusVersion,
             configurationHash: store.effectiveHash, isPaper: false, account.opened.configuration)
-        return EngineJournal(account.opened, corrections: agreement.corrections, run: run)
+        let journal = EngineJournal(account.opened, corrections: agreement.corrections, run: run)
+        return (journal, agreement.differences)
     }
 }

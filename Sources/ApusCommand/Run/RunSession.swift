@@ -53,7 +53,7 @@ final class RunSession {
         let journal = try account.map {
             try plan.recover($0, &configuration, metadata, log: log) {
                 signals.wait(milliseconds: Int($0 / .milliseconds(1)), keys: false) != .stop
-            }
+            }.journal
         }
         let engine: LiveEngine
         do {
@@ -67,6 +67,7 @@ final class RunSession {
         defer { desk.close() }
         let supervisor = try account.flatMap { try plan.startSupervisor($0, configuration, log: log) }
         defer { supervisor?.finish() }
+        let check = account.flatMap { plan.accountCheck(engine, $0) }
         let begin = clock.now
         do { try engine.start() } catch let error as ParameterError { throw plan.located(error) }
         if desk.control.trading != .active {
@@ -74,7 +75,7 @@ final class RunSession {
         }
         log.info("engine \(engine.name) runs \(plan.title); look into it with: apus top \(engine.name)")
         do {
-            try watch(engine, recording, desk, supervisor, until: seconds.map { begin + .seconds($0) })
+            try watch(engine, recording, desk, supervisor, check, until: seconds.map { begin + .seconds($0) })
         } catch {
             _ = engine.stop()
             throw error
@@ -114,7 +115,7 @@ final class RunSession {
     /// Draws and narrates until the time is over, the user ends it, or the engine has ended by itself.
     private func watch(
         _ engine: LiveEngine, _ recording: EngineRecording?, _ desk: ControlDesk, _ supervisor: SupervisorLink?,
-        until end: ContinuousClock.Instant?
+        _ check: AccountCheck?, until end: ContinuousClock.Instant?
     ) throws {
         let symbols = engine.instruments.map(\.symbol)
         let narrator = try EventNarrator(attachingTo: engine.name, symbols: symbols, log: log)
@@ -128,6 +129,7 @@ final class RunSession {
             narrator.follow()
             desk.narrate()
             supervisor?.check()
+            check?.follow(desk.control, log: log)
             if let status = engine.status() { account.follow(status) }
             noteSteadyStart(engine)
             try recording?.drain()

@@ -69,6 +69,12 @@ package final class EngineControl: Sendable {
     /// Lets no new order out from now on; the guard in front of the sockets looks at the same word. Returns at once.
     package func halt(reason: String) { set(.halted, reason: reason) }
 
+    /// As `halt`, and what is open is canceled; whoever calls does not wait for that.
+    package func haltInBackground(reason: String) {
+        halt(reason: reason)
+        Task.detached { [self] in _ = cancelAll(Self.standardPatience) }
+    }
+
     /// As `halt`, and no request can open trading again.
     package func end() {
         changes.withLock { _ in
