@@ -78,6 +78,7 @@ struct RootCommand: ParsableCommand {
         version: apusVersion,
         subcommands: [
             RunCommand.self, SuperviseCommand.self, HaltCommand.self, ReduceCommand.self, ResumeCommand.self,
+            RiskCommand.self, BreakersCommand.self,
             ReconcileCommand.self, ReplayCommand.self, RecordCommand.self, VenueCommand.self, TopCommand.self,
             HistoryCommand.self, DoctorCommand.self,
             ConfigCommand.self, NewCommand.self,

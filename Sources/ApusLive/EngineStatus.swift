@@ -31,6 +31,12 @@ package struct EngineStatus: Sendable {
     package var rejections: UInt64 = 0
     package var rejectionCode: Int32 = 0
     package var isRejectionGuards = false
+    /// What may be sent: the strictest of all that have a say.
+    package var trading = TradingState.active
+    /// A day's limit was reached.
+    package var trip: TradingDay.Trip?
+    /// Records that still fit into the journal; nil without one.
+    package var journalRoom: UInt64?
 }
 
 /// Hands a status from the decision thread to the control side, without a lock and without allocating on the decision thread.
@@ -48,6 +54,9 @@ final class StatusMailbox: @unchecked Sendable {
     private var orderCount = 0
     private var openOrders = 0
     private var profit = Profit()
+    private var trading = TradingState.active
+    private var trip: TradingDay.Trip?
+    private var journalRoom: UInt64?
     private var rejections: (count: UInt64, code: Int32, isGuards: Bool) = (0, 0, false)
 
     init(instruments: Int) {
@@ -89,6 +98,9 @@ final class StatusMailbox: @unchecked Sendable {
         }
         profit = context.profit
         rejections = agent.rejections
+        trading = agent.tradingState
+        trip = agent.day.trip
+        journalRoom = agent.journalRoom
         openOrders = context.openOrders.count
         orderCount = 0
         for order in context.openOrders where orderCount < Self.orderRoom {
@@ -113,7 +125,7 @@ final class StatusMailbox: @unchecked Sendable {
                 positions: Array(UnsafeBufferPointer(start: positions, count: positionCount)),
                 orders: Array(UnsafeBufferPointer(start: orders, count: orderCount)), openOrders: openOrders,
                 profit: profit, rejections: rejections.count, rejectionCode: rejections.code,
-                isRejectionGuards: rejections.isGuards)
+                isRejectionGuards: rejections.isGuards, trading: trading, trip: trip, journalRoom: journalRoom)
         }
         apus_flag_set(asked, question + 1)
         return status

@@ -24,7 +24,7 @@ package final class LiveEngine: @unchecked Sendable {
     package let strategyName: String
     let journal: EngineJournal?
     private let keeper: JournalKeeper?
-    private var journalThread: JournalThread?
+    private let journalThread = Mutex<JournalThread?>(nil)
     let stopRequested = Atomic<Bool>(false)
     let hasEnded = Atomic<Bool>(false)
     private var threads: [EngineThread] = []
@@ -93,6 +93,15 @@ package final class LiveEngine: @unchecked Sendable {
         engine.closeJournal()
     }
 
+    /// Changes of the gate's states after that number, oldest first; empty when the decision thread does not answer. Control side.
+    package func stateChanges(after number: UInt64) -> [RiskStateChange] {
+        visit(patience: .milliseconds(100)) { agent in
+            var changes: [RiskStateChange] = []
+            while let next = agent.stateChange(after: changes.last?.number ?? number) { changes.append(next) }
+            return changes
+        } ?? []
+    }
+
     /// What is held of each instrument; nil when the decision thread does not answer. Control side.
     package func held() -> [Quantity]? {
         visit(patience: .seconds(2)) { agent in
@@ -125,11 +134,20 @@ package final class LiveEngine: @unchecked Sendable {
         } catch { throw LiveError("\(error)") }
         agent.openJournal(journal.run, now)
         agent.write(journal.corrections, now)
-        journalThread = try .start(keeper)
+        let thread = try JournalThread.start(keeper)
+        journalThread.withLock { $0 = thread }
     }
 
-    /// What is wrong with the journal's disk; nil while all is well.
-    package var journalProblem: String? { journalThread?.problem }
+    /// The program's circuit breakers.
+    package var breakers: CircuitBreakers? { configuration.engine.breakers }
+
+    /// How far the journal is; nil without one. `room` is what the decision side says of it.
+    package func journalLine(room: UInt64) -> JournalLine? {
+        guard let keeper, let thread = journalThread.withLock({ $0 }) else { return nil }
+        return JournalLine(
+            path: keeper.configuration.path, written: apus_journal_published(keeper.writer),
+            durable: apus_journal_durable(keeper.writer), room: room, problem: thread.problem)
+    }
 
     /// What the word says that gate and guard look at. Any thread.
     package var trading: TradingState {
@@ -187,14 +205,14 @@ package final class LiveEngine: @unchecked Sendable {
     }
 
     private func closeJournal() {
-        guard let thread = journalThread else { return }
+        guard let thread = journalThread.withLock({ $0 }) else { return }
         // The halt of this stop is over with it: the next run starts with what a person or a limit has said.
         set(trading: tradingAtEnd.withLock { $0 } ?? .active)
         let now = apus_clock_now(apus_wire_clock(feed.wire))
         _ = agent.turn(now)
         agent.closeJournal(now)
         thread.stop()
-        journalThread = nil
+        journalThread.withLock { $0 = nil }
     }
 
     /// Orders that the venue has not confirmed as ended. After `stop`.

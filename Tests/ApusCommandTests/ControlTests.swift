@@ -158,7 +158,7 @@ final class TradingRig {
         configuration.orders = .live(.binance(BinanceCredentials(key: venue.key, secret: venue.secret)))
         engine = try LiveEngine(
             configuration, try plan.metadata(configuration), strategy: plan.strategy, parameters: plan.parameters)
-        control = EngineControl(engine)
+        control = EngineControl(engine, limits: plan.tighterLimits)
         try engine.start()
     }
 
@@ -220,6 +220,61 @@ final class TradingRig {
             #expect(summary.openOrders == 0 && after.open == 0)
             #expect(rig.control.answer(ControlRequest(.status)).error?.contains("has ended") == true)
             try rig.venue.stop()
+        }
+    }
+
+    @Test func limitsAreTightenedWhileTradingAndNeverLoosened() async throws {
+        try await onThread {
+            let rig = try TradingRig(
+                "tighten", settings: ["risk.max_open_orders=20", "breakers.deriv_api.timeout_seconds=7"])
+            try rig.waitForOrders(4)
+            func tighten(_ key: String, _ value: String) -> ControlReply {
+                var request = ControlRequest(.tighten)
+                request.key = key
+                request.value = value
+                return rig.control.answer(request)
+            }
+            func limit(_ reply: ControlReply) -> String? {
+                reply.risk?.limits.first { $0.key == "risk.max_open_orders" }?.limit
+            }
+            #expect(limit(rig.control.answer(ControlRequest(.risk))) == "20")
+            #expect(limit(tighten("max_open_orders", "0")) == "0")
+            #expect(tighten("max_open_orders", "21").error?.contains("loosened only by a restart") == true)
+            // What was tightened stays so when something else is.
+            #expect(limit(tighten("max_drawdown", "100000")) == "0")
+            #expect(!tighten("max_drawdowns", "1").ok && !tighten("max_drawdown", "x").ok)
+            var cancel = ControlRequest(.cancelAll)
+            cancel.reason = "a test"
+            #expect(rig.control.answer(cancel).ok)
+            let before = try rig.ordersAtTheVenue()
+            let seen = apusEvents(rig.engine)
+            while apusEvents(rig.engine) < seen + 100 { usleep(5000) }
+            #expect(try rig.ordersAtTheVenue().all == before.all && before.open == 0)
+            let report = try #require(rig.control.answer(ControlRequest(.risk)).risk)
+            #expect((report.refusals["tooManyOpenOrders"] ?? 0) > 0)
+            let breakers = try #require(rig.control.answer(ControlRequest(.breakers)).breakers)
+            #expect(breakers.first { $0.name == "deriv_api" }?.timeoutSeconds == 7)
+            #expect(Set(breakers.map(\.name)).isSuperset(of: ["deriv_api", "ml_predictor", "trading_engine"]))
+            _ = try rig.stop()
+        }
+    }
+
+    @Test func aStrategysOwnHaltIsItsOwnAndEndsWithItsResume() async throws {
+        try await onThread {
+            let rig = try TradingRig("strategy")
+            try rig.waitForOrders(4)
+            var request = ControlRequest(.halt)
+            request.strategy = rig.engine.strategyName
+            let reply = rig.control.answer(request)
+            #expect(reply.ok && rig.control.trading == .active)
+            let before = try rig.ordersAtTheVenue()
+            let seen = apusEvents(rig.engine)
+            while apusEvents(rig.engine) < seen + 100 { usleep(5000) }
+            #expect(try rig.ordersAtTheVenue().all == before.all && before.open == 0)
+            request.request = .resume
+            #expect(rig.control.answer(request).ok)
+            try rig.waitForOrders(before.all + 2)
+            _ = try rig.stop()
         }
     }
 

@@ -4,8 +4,7 @@ import CApusRing
 /// documentation all follow this table.
 package let configurationSchema: [ConfigurationField] =
     generalFields + engineFields + venueFields + strategyFields + riskFields + breakerFields + journalFields
-    + recoveryFields
-    + supervisorFields + recordFields
+    + recoveryFields + supervisorFields + recordFields
 
 private let generalFields = [
     ConfigurationField(

@@ -18,7 +18,8 @@ struct LiveAccount {
         guard case .live(let credentials) = configuration.orders,
             let client = try configuration.accountClient(metadata)
         else { return nil }
-        self.client = QueuedAccountClient(client)
+        let breaker = configuration.engine.breakers?.named("\(plan.venueKind).account")
+        self.client = QueuedAccountClient(client, breaker: breaker.map { WorkBreaker($0) })
         let journal = try plan.journal(credentials)
         isTemporary = journal.isTemporary
         try Files.makePrivateFolders(journal.configuration.path)
@@ -88,6 +89,7 @@ extension RunPlan {
             patience: .seconds(store.integer("recovery.patience_seconds") ?? 60), pause: pause)
         let tag = account.opened.state.freshRunTag(configuration.engine.runTag)
         configuration.engine.runTag = tag
+        configuration.engine.day = account.opened.state.day.flatMap(TradingDay.init)
         if let balance = agreement.balance { configuration.engine.startBalance = balance }
         let run = apus_journal_run(
             tag: tag, venue: venueKind, engine: configuration.name, version: apusVersion,

@@ -117,6 +117,16 @@ struct RunPlan {
         return live
     }
 
+    /// The limits with some of them set besides, as `apus risk --set` writes them.
+    var tighterLimits: EngineControl.Limits {
+        let store = store
+        return { assignments in
+            var tighter = store
+            for (key, value) in assignments { try tighter.set("risk.\(key)", to: value, flag: "apus risk --set") }
+            return try Self.limits(tighter)
+        }
+    }
+
     private func route(_ loopback: LoopbackVenue?) throws -> OrderRoute {
         guard isLive else { return .paper(PaperConfiguration()) }
         let kind = VenueKind(rawValue: venueKind) ?? .binanceUSDM

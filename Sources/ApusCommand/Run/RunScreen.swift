@@ -30,6 +30,8 @@ final class RunScreen {
         let (rows, columns) = terminal.size
         let view = RunView(
             title: title, instruments: engine.instruments, sample: sample, previous: previous, status: status,
+            journal: engine.journalLine(room: status?.journalRoom ?? 0),
+            breakers: engine.breakers?.all.map(BreakerLine.init) ?? [],
             log: log.newest(rows), secondsLeft: secondsLeft)
         terminal.draw(view.lines(rows: rows, columns: columns))
         previous = sample

@@ -63,7 +63,8 @@ final class RunSession {
         } catch let error as ParameterError {
             throw plan.located(error)
         }
-        let desk = try ControlDesk(engine, path: plan.controlPath(engine.name), log: log)
+        let desk = try ControlDesk(
+            engine, path: plan.controlPath(engine.name), limits: plan.tighterLimits, log: log)
         defer { desk.close() }
         let supervisor = try account.flatMap { try plan.startSupervisor($0, configuration, log: log) }
         defer { supervisor?.finish() }

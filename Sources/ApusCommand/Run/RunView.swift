@@ -8,13 +8,15 @@ struct RunView {
     let sample: EngineSample
     let previous: EngineSample?
     let status: EngineStatus?
+    let journal: JournalLine?
+    let breakers: [BreakerLine]
     let log: [Log.Line]
     let secondsLeft: Int?
 
     func lines(rows: Int, columns: Int) -> [StyledLine] {
         let market = sample.books.prefix(2).flatMap { bookLadder($0, depth: 8) + [StyledLine()] }
         let account = profit() + [StyledLine()] + positions() + [StyledLine()] + orders()
-        var lines = [heading(), activity(), StyledLine()]
+        var lines = [heading(), activity(), safety(), StyledLine()]
         lines += columns >= 130 ? sideBySide([market, account], gap: 4) : market + account
         lines += [StyledLine()] + hopTable(sample.hops) + [StyledLine()]
         let room = max(3, rows - lines.count - 1)
@@ -50,6 +52,24 @@ struct RunView {
             let count = sample.counter(counter)
             line.add("\(name) \(countText(count))   ", count == 0 ? .faint : .warning)
         }
+        return line
+    }
+
+    /// What may be sent, breakers that are not closed, and how far the disk is behind.
+    private func safety() -> StyledLine {
+        var line = StyledLine("trading ")
+        let trading = status?.trading ?? .active
+        line.add("\(trading)", trading == .active ? .good : .bad)
+        if let trip = status?.trip { line.add(" (\(trip == .dailyLoss ? "daily loss" : "drawdown"))", .bad) }
+        let open = breakers.filter { $0.state != .closed }
+        line.add("   breakers ")
+        line.add(
+            open.isEmpty ? "closed" : open.map { "\($0.name) \($0.state)" }.joined(separator: ", "),
+            open.isEmpty ? .good : .bad)
+        guard let journal else { return line }
+        let behind = journal.written - min(journal.durable, journal.written)
+        line.add("   journal \(countText(journal.written)) records, \(countText(behind)) not on the disk yet", .faint)
+        if let problem = journal.problem { line.add("   \(problem)", .bad) }
         return line
     }
 

@@ -14,6 +14,9 @@ extension DecisionAgent {
     @inline(__always)
     var hasJournalRoom: Bool { journal?.hasRoom ?? true }
 
+    /// Records that still fit into the journal for certain; nil without one. By the thread that runs the turns.
+    package var journalRoom: UInt64? { journal.map { apus_journal_room($0.writer) } }
+
     /// Opens this run in the journal: what it runs for, and what the numbers of its instruments mean. Before `start`.
     package func openJournal(_ run: apus_journal_run, _ now: UInt64) {
         guard let journal else { return }

@@ -6,6 +6,21 @@ package enum BreakerState: UInt8, Sendable, Codable, CaseIterable {
     case open = 1
     /// A few calls pass, to see whether it works again.
     case halfOpen = 2
+
+    /// By its name.
+    package init(from decoder: any Decoder) throws {
+        let text = try decoder.singleValueContainer().decode(String.self)
+        guard let found = Self.allCases.first(where: { "\($0)" == text }) else {
+            throw DecodingError.dataCorrupted(
+                .init(codingPath: decoder.codingPath, debugDescription: "\(text) is none of \(Self.allCases)"))
+        }
+        self = found
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode("\(self)")
+    }
 }
 
 /// How a call ended. Only the first two failures count: they alone say that the other side does not work.

@@ -14,6 +14,11 @@ package struct RiskReport: Codable, Sendable, Equatable {
         package var name: String
         package var state: TradingState
         package var openOrders: Int
+
+        enum CodingKeys: String, CodingKey {
+            case name, state
+            case openOrders = "open_orders"
+        }
     }
 
     package struct InstrumentLine: Codable, Sendable, Equatable {
@@ -22,6 +27,12 @@ package struct RiskReport: Codable, Sendable, Equatable {
         /// Fees paid in another asset: how much of it, and how many of them are in no result since no rate is known.
         package var otherFees: Money
         package var unvaluedFees: Int
+
+        enum CodingKeys: String, CodingKey {
+            case symbol, limits
+            case otherFees = "other_fees"
+            case unvaluedFees = "unvalued_fees"
+        }
     }
 
     package struct Balance: Codable, Sendable, Equatable {
@@ -50,6 +61,13 @@ package struct RiskReport: Codable, Sendable, Equatable {
     package var refusals: [String: UInt64] = [:]
     package var cancels: UInt64 = 0
     package var cancelsOverRate: UInt64 = 0
+
+    enum CodingKeys: String, CodingKey {
+        case state, control, own, breaker, trip, day, limits, instruments, strategies, balances, refusals, cancels
+        case dayResult = "day_result"
+        case dayPeak = "day_peak"
+        case cancelsOverRate = "cancels_over_rate"
+    }
 
     package init() {}
 }

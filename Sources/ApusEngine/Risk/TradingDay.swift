@@ -13,9 +13,24 @@ package struct TradingDay: Sendable, Equatable, Codable {
     /// A limit was reached and nobody has resumed since.
     package var trip: Trip?
 
-    package enum Trip: UInt8, Sendable, Codable {
+    package enum Trip: UInt8, Sendable, Codable, CaseIterable {
         case dailyLoss = 1
         case drawdown = 2
+
+        /// By its name.
+        package init(from decoder: any Decoder) throws {
+            let text = try decoder.singleValueContainer().decode(String.self)
+            guard let found = Self.allCases.first(where: { "\($0)" == text }) else {
+                throw DecodingError.dataCorrupted(
+                    .init(codingPath: decoder.codingPath, debugDescription: "\(text) is none of \(Self.allCases)"))
+            }
+            self = found
+        }
+
+        package func encode(to encoder: any Encoder) throws {
+            var container = encoder.singleValueContainer()
+            try container.encode("\(self)")
+        }
     }
 
     package init() {}

@@ -4,7 +4,7 @@ import ApusEngine
 /// What can be asked of a running engine: one JSON object a line over its control socket.
 package struct ControlRequest: Codable, Sendable, Equatable {
     package enum Kind: String, Codable, Sendable, CaseIterable {
-        case status, halt, reduce, resume, stop
+        case status, halt, reduce, resume, risk, tighten, breakers, stop
         case cancelAll = "cancel_all"
     }
 
@@ -15,13 +15,16 @@ package struct ControlRequest: Codable, Sendable, Equatable {
     package var cancel: Bool?
     /// Why, for the log and the journal.
     package var reason: String?
+    /// `tighten`: a key of the configuration's risk section, without `risk.`, and its new value.
+    package var key: String?
+    package var value: String?
     /// How long to wait for the venue's confirmation; nil: 5 seconds.
     package var patienceMilliseconds: Int?
 
     package init(_ request: Kind) { self.request = request }
 
     enum CodingKeys: String, CodingKey {
-        case request, strategy, cancel, reason
+        case request, strategy, cancel, reason, key, value
         case patienceMilliseconds = "patience_ms"
     }
 }
@@ -73,9 +76,15 @@ package struct ControlReply: Codable, Sendable {
     /// Orders that are open, or may be: `halt` with cancel, `cancel_all` and `stop` list those that the venue has not confirmed.
     package var unconfirmed: [OpenOrderLine]?
     package var openOrders: Int?
+    /// `risk` and `tighten`: limits, their use, what was refused.
+    package var risk: RiskReport?
+    /// `breakers`, and `status`.
+    package var breakers: [BreakerLine]?
+    /// `status`: nil without a journal.
+    package var journal: JournalLine?
 
     enum CodingKeys: String, CodingKey {
-        case ok, error, engine, trading, unconfirmed
+        case ok, error, engine, trading, unconfirmed, risk, breakers, journal
         case openOrders = "open_orders"
     }
 
@@ -91,5 +100,56 @@ package struct ControlReply: Codable, Sendable {
         reply.ok = false
         reply.error = error
         return reply
+    }
+}
+
+/// A circuit breaker, and its newest transitions.
+package struct BreakerLine: Codable, Sendable, Equatable {
+    package var name: String
+    package var state: BreakerState
+    /// In a row.
+    package var failures: Int
+    package var failureThreshold: Int
+    package var successThreshold: Int
+    package var timeoutSeconds: Int
+    package var halfOpenMaxCalls: Int
+
+    enum CodingKeys: String, CodingKey {
+        case name, state, failures
+        case failureThreshold = "failure_threshold"
+        case successThreshold = "success_threshold"
+        case timeoutSeconds = "timeout_seconds"
+        case halfOpenMaxCalls = "half_open_max_calls"
+    }
+
+    package init(_ breaker: CircuitBreaker) {
+        let configuration = breaker.configuration
+        name = breaker.name
+        state = breaker.state
+        failures = breaker.failures
+        failureThreshold = configuration.failureThreshold
+        successThreshold = configuration.successThreshold
+        timeoutSeconds = configuration.timeoutSeconds
+        halfOpenMaxCalls = configuration.halfOpenMaxCalls
+    }
+}
+
+/// How far a journal is.
+package struct JournalLine: Codable, Sendable, Equatable {
+    package var path: String
+    /// Records that the engine has written, and those of them that survive the machine.
+    package var written: UInt64
+    package var durable: UInt64
+    /// Records that still fit for certain.
+    package var room: UInt64
+    /// What is wrong with its disk; nil: nothing.
+    package var problem: String?
+
+    package init(path: String, written: UInt64, durable: UInt64, room: UInt64, problem: String?) {
+        self.path = path
+        self.written = written
+        self.durable = durable
+        self.room = room
+        self.problem = problem
     }
 }

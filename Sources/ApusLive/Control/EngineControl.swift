@@ -28,7 +28,18 @@ package final class EngineControl: Sendable {
     private static let visitPatience = Duration.seconds(2)
     private static let standardPatience = Duration.seconds(5)
 
-    package init(_ engine: LiveEngine) { self.engine = engine }
+    /// The limits that hold with these keys of the risk section set besides; throws what is wrong with them.
+    package typealias Limits = @Sendable (_ assignments: [(key: String, value: String)]) throws -> RiskLimits
+
+    private let limits: Limits?
+    /// What was tightened so far.
+    private let tightened = Mutex<[(key: String, value: String)]>([])
+
+    /// - Parameter limits: reads limits as the configuration does; nil: they cannot be tightened.
+    package init(_ engine: LiveEngine, limits: Limits? = nil) {
+        self.engine = engine
+        self.limits = limits
+    }
 
     /// What the word says now.
     package var trading: TradingState { engine.trading }
@@ -56,6 +67,9 @@ package final class EngineControl: Sendable {
         case .halt: return halt(request)
         case .reduce: return change(to: .reducing, request)
         case .resume: return change(to: .active, request)
+        case .risk: return risk()
+        case .tighten: return tighten(request)
+        case .breakers: return breakers()
         case .cancelAll: return cancelAll(patience(request))
         case .stop:
             stopAsked.store(true, ordering: .releasing)
@@ -84,19 +98,66 @@ package final class EngineControl: Sendable {
     }
 
     private func status() -> ControlReply {
-        guard let open = openOrders() else { return hangs("its open orders are not known") }
-        var reply = ControlReply(engine: engine.name, trading: trading)
-        reply.openOrders = open.count
+        let found = engine.visit(patience: Self.visitPatience) { agent in
+            (open: agent.context.openOrders.count, state: agent.tradingState, room: agent.journalRoom)
+        }
+        guard let found else { return hangs("its open orders are not known") }
+        var reply = ControlReply(engine: engine.name, trading: found.state)
+        reply.openOrders = found.open
+        reply.breakers = engine.breakers?.all.map(BreakerLine.init)
+        reply.journal = engine.journalLine(room: found.room ?? 0)
         return reply
     }
 
     private func change(to state: TradingState, _ request: ControlRequest) -> ControlReply {
-        guard set(state, reason: words(request, "asked for")) else { return refuse("the engine is being stopped") }
+        guard set(state, request) else { return refuse("the engine is being stopped") }
+        if state == .active && request.strategy == nil {
+            _ = engine.visit(patience: Self.visitPatience) { $0.resumeAfterTrip() }
+        }
         return status()
     }
 
+    // MARK: Limits and breakers
+
+    private func risk() -> ControlReply {
+        guard let report = engine.visit(patience: Self.visitPatience, { $0.risk }) else {
+            return hangs("its limits are not known")
+        }
+        var reply = ControlReply(engine: engine.name, trading: report.state)
+        reply.risk = report
+        return reply
+    }
+
+    private func tighten(_ request: ControlRequest) -> ControlReply {
+        guard let limits else { return refuse("this engine's limits cannot be changed while it runs") }
+        guard let key = request.key, let value = request.value else { return refuse("tighten needs a key and a value") }
+        return tightened.withLock { tightened in
+            let wanted = tightened.filter { $0.key != key } + [(key, value)]
+            let new: RiskLimits
+            do { new = try limits(wanted) } catch { return refuse("\(error)") }
+            let outcome = engine.visit(patience: Self.visitPatience) { agent -> String? in
+                do throws(RiskLimitError) {
+                    try agent.tighten(new)
+                    return nil
+                } catch { return error.description }
+            }
+            guard let outcome else { return hangs("nothing was changed") }
+            if let refusal = outcome { return refuse(refusal) }
+            tightened = wanted
+            return risk()
+        }
+    }
+
+    private func breakers() -> ControlReply {
+        var reply = ControlReply(engine: engine.name, trading: trading)
+        reply.breakers = engine.breakers?.all.map(BreakerLine.init) ?? []
+        return reply
+    }
+
+    // MARK: States
+
     private func halt(_ request: ControlRequest) -> ControlReply {
-        set(.halted, reason: words(request, "asked for"))
+        guard set(.halted, request) else { return hangs("strategy \(request.strategy ?? "") was not halted") }
         return request.cancel ?? true ? cancelAll(patience(request)) : settle(patience(request))
     }
 
@@ -104,6 +165,12 @@ package final class EngineControl: Sendable {
 
     private func patience(_ request: ControlRequest) -> Duration {
         request.patienceMilliseconds.map { .milliseconds(max($0, 0)) } ?? Self.standardPatience
+    }
+
+    // A strategy's own word is kept by the gate, on the decision thread; the whole's is the shared one.
+    private func set(_ state: TradingState, _ request: ControlRequest) -> Bool {
+        guard let strategy = request.strategy else { return set(state, reason: words(request, "asked for")) }
+        return engine.visit(patience: Self.visitPatience) { $0.set(state, ofStrategy: strategy) } ?? false
     }
 
     // False when the run is ending and the state would let orders out.
@@ -151,7 +218,8 @@ package final class EngineControl: Sendable {
                 return hangs("open orders could not be canceled")
             }
             if lines.isEmpty || ContinuousClock.now >= end {
-                var reply = ControlReply(engine: engine.name, trading: trading)
+                let state = engine.visit(patience: Self.visitPatience, { $0.tradingState }) ?? trading
+                var reply = ControlReply(engine: engine.name, trading: state)
                 reply.unconfirmed = lines
                 reply.openOrders = lines.count
                 reply.ok = lines.isEmpty

@@ -88,6 +88,25 @@ package struct WorkBreaker: Sendable {
     }
 }
 
+extension WorkBreaker {
+    /// A circuit breaker: only the venue's own failures and silence open it.
+    package init(_ breaker: CircuitBreaker) {
+        self.init(
+            admit: { now in (!breaker.allows(now), now + 1_000_000_000) },
+            record: { failure, now in
+                let outcome: CallOutcome =
+                    switch failure {
+                    case nil: .success
+                    case .venue: .venueError
+                    case .timeout: .timeOut
+                    case .refused: .ourFault
+                    case .rateLimit: .rateLimited
+                    }
+                breaker.record(outcome, now)
+            })
+    }
+}
+
 /// What a queue has done so far.
 package struct WorkCounts: Sendable, Equatable, Codable {
     package var done: UInt64 = 0
