@@ -95,6 +95,10 @@ package struct RiskLedger: ~Copyable {
         let record = records + index, row = rows + index
         let isIdle =
             record.pointee.position.quantity == 0 && record.pointee.openBuys == 0 && record.pointee.openSells == 0
+        if isIdle && row.pointee.isAsFlat(record.pointee.position) && !record.pointee.economics.isInverse {
+            record.pointee.valuation = .none  // an order came and went
+            return
+        }
         row.pointee.mark = Self.mark(record, before: row.pointee.mark)
         var new = RiskRow(purse: row.pointee.purse)
         new.mark = row.pointee.mark
@@ -157,6 +161,7 @@ package struct RiskLedger: ~Copyable {
             row.flow = settled
             row.loss = max(-open, 0)
         }
+        (row.realised, row.fees, row.funding) = (position.realised, position.fees, position.funding)
         let result = settled + open
         row.result = economics.isInverse ? quoteValue(result, row.mark, economics) : result
     }
@@ -190,7 +195,18 @@ struct RiskRow {
     var loss: Int128 = 0
     var result: Int128 = 0
 
+    /// What the position had earned and paid when it was valued.
+    var realised: Int128 = 0
+    var fees: Int128 = 0
+    var funding: Int128 = 0
+
     init(purse: Int) { self.purse = purse }
+
+    /// Whether it was valued without position and orders, and nothing was earned or paid since.
+    func isAsFlat(_ position: PositionLedger) -> Bool {
+        mark != 0 && gross == 0 && used == 0 && realised == position.realised && fees == position.fees
+            && funding == position.funding
+    }
 }
 
 struct RiskTotals {
