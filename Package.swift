@@ -96,6 +96,9 @@ let package = Package(
         .executableTarget(
             name: "ApusAutobahn", dependencies: ["CApusWire", "CApusProtocol", "CApusRing"],
             path: "Tests/Autobahn/Client", cSettings: cSettings),
+        .executableTarget(
+            name: "ApusSoak", dependencies: ["ApusCommand", "Apus"], path: "Tests/Soak",
+            linkerSettings: [.linkedLibrary("jemalloc")]),
         .testTarget(name: "ApusTests", dependencies: ["Apus", "CApusRing"]),
         .testTarget(name: "ApusEngineTests", dependencies: ["ApusEngine", "ApusSamples", "Apus", "CApusRing"]),
         .testTarget(

@@ -1,0 +1,3 @@
+import ApusCommand
+
+ApusProgram.main(strategies: [OrderStorm.description])
