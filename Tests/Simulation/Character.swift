@@ -28,6 +28,14 @@ let microsecond: UInt64 = 1_000
 let millisecond: UInt64 = 1_000_000
 let second: UInt64 = 1_000_000_000
 
+/// One death of the engine in a life.
+struct Death: Sendable, Equatable {
+    /// Nanoseconds after the life's begin, or after the last rising.
+    var after: UInt64
+    var downtime: UInt64
+    var withMachine: Bool
+}
+
 /// What kind of life a seed gives: how long, how busy, and what goes wrong in it.
 struct Character {
     let seed: UInt64
@@ -50,6 +58,7 @@ struct Character {
     /// Reports that fit their ring.
     var reportSlots: UInt64
     var feedSlots: UInt32
+    var deaths: [Death] = []
 
     init(seed: UInt64) {
         self.seed = seed
@@ -68,6 +77,15 @@ struct Character {
         feedSlots = [64, 1024, 8192][dice.below(3)]
         rates = FaultRates()
         Self.choose(&rates, &dice)
+        // Half of the lives have no death; the others one to three.
+        var fate = Dice(seed: seed, part: 7)
+        for _ in 0..<[0, 0, 0, 1, 2, 3][fate.below(6)] {
+            deaths.append(
+                Death(
+                    after: fate.between(300 * millisecond, 4 * second),
+                    downtime: fate.between(1 * millisecond, 9 * second),
+                    withMachine: fate.below(2) == 0))
+        }
     }
 
     /// Most lives have two or three kinds of the venue's faults, some all, some none.

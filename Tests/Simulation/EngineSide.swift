@@ -9,6 +9,9 @@ final class EngineSide {
     static let apiKey = "simulatedKey"
     static let secret = "simulatedSecret"
     static let boardDepth: UInt32 = 10
+    static let maxOpenOrders = 40
+    /// Quantity units of each symbol that may be held with all open orders of one side filled.
+    static let maxPositions: [Int64] = [400, 6000]
 
     let view: UnsafeMutablePointer<apus_public>
     let queues: UnsafeMutablePointer<apus_private>
@@ -24,7 +27,13 @@ final class EngineSide {
     private var blocks: [UnsafeMutableRawPointer] = []
     private let venueName: UnsafeMutablePointer<CChar>
 
-    init(_ character: Character, wallOffset: Int64, trader: @escaping @Sendable () -> RandomTrader) throws {
+    /// - Parameters:
+    ///   - part: which sequence of random numbers is this engine's.
+    ///   - records: what the disk holds of earlier runs.
+    init(
+        _ character: Character, part: UInt64 = 2, wallOffset: Int64, runTag: UInt32 = 7, disk: SimulatedDisk,
+        records: UInt64 = 0, trader: @escaping @Sendable () -> RandomTrader
+    ) throws {
         view = Self.one(apus_public())
         queues = Self.one(apus_private())
         out = Self.one(apus_publisher())
@@ -57,7 +66,7 @@ final class EngineSide {
         try Self.addInstruments(table)
         try check(apus_market_init(market, out, arena, table, venueName), "apus_market_init")
 
-        var dice = Dice(seed: character.seed, part: 2)
+        var dice = Dice(seed: character.seed, part: part)
         try Self.makeSessions(marketSession, orderSession, market, queues, &dice)
         for index in 0..<2 {
             try check(apus_binance_session_subscribe(marketSession, UInt16(index)), "apus_binance_session_subscribe")
@@ -65,7 +74,9 @@ final class EngineSide {
         let markets = marketSession.pointee.session.channels!, orders = orderSession.pointee.session.channels!
         channels =
             (0..<2).map { markets[$0]! } + (0..<Int(orderSession.pointee.session.channel_count)).map { orders[$0]! }
-        agent = try Self.makeAgent(SimulatedFeed(view), SimulatedSink(queues), character, trader)
+        let journal = disk.begin(records: records, run: runTag, rings: queues)
+        agent = try Self.makeAgent(
+            SimulatedFeed(view), SimulatedSink(queues), wallOffset: wallOffset, runTag: runTag, journal, trader)
     }
 
     deinit {
@@ -167,10 +178,16 @@ final class EngineSide {
     }
 
     private static func makeAgent(
-        _ feed: SimulatedFeed, _ sink: SimulatedSink, _ character: Character,
+        _ feed: SimulatedFeed, _ sink: SimulatedSink, wallOffset: Int64, runTag: UInt32, _ journal: JournalPort,
         _ trader: @escaping @Sendable () -> RandomTrader
     ) throws -> DecisionAgent {
-        var configuration = EngineConfiguration(runTag: 7)
+        var configuration = EngineConfiguration(runTag: runTag)
+        configuration.limits.maxOpenOrders = maxOpenOrders
+        for (symbol, most) in zip(symbols, maxPositions) {
+            var own = InstrumentLimits()
+            own.maxPosition = ExactDecimal(digits: most, decimals: 3)
+            configuration.limits.instruments[symbol] = own
+        }
         configuration.limits.maxOrderNotional = Money(whole: 100_000)
         configuration.limits.maxPositionNotional = Money(whole: 400_000)
         configuration.limits.priceBandPpm = 50_000
@@ -183,16 +200,27 @@ final class EngineSide {
         configuration.reconcilePause = 2 * second
         configuration.eventBatch = 64
         configuration.reportBatch = 16
-        let definitions = try symbols.enumerated().map { index, symbol in
+        let strategy = StrategyDescription(name: "random", summary: "Trades at random") { _ in trader() }
+        return try DecisionAgent(
+            strategy: strategy, instruments: try definitions(), feed: feed, sink: sink,
+            time: .simulated(realtimeOffset: wallOffset), configuration: configuration, journal: journal)
+    }
+
+    static func definitions() throws -> [InstrumentDefinition] {
+        try symbols.enumerated().map { index, symbol in
             InstrumentDefinition(
                 symbol: symbol, venue: "binance-usdm", priceDecimals: 2, quantityDecimals: 3,
                 tick: try ExactDecimal(index == 0 ? "0.10" : "0.01"), lot: try ExactDecimal("0.001"),
                 minNotional: try ExactDecimal(index == 0 ? "50" : "20"))
         }
-        let strategy = StrategyDescription(name: "random", summary: "Trades at random") { _ in trader() }
-        return try DecisionAgent(
-            strategy: strategy, instruments: definitions, feed: feed, sink: sink, time: .simulated,
-            configuration: configuration)
+    }
+
+    func openJournal(_ tag: UInt32, _ disk: SimulatedDisk, _ now: UInt64) {
+        var run = apus_journal_run()
+        run.run_tag = tag
+        run.policy = UInt8(JournalConfiguration.Policy.allCases.firstIndex(of: disk.policy) ?? 0)
+        run.interval_ms = UInt32(SimulatedDisk.interval / millisecond)
+        agent.openJournal(run, now)
     }
 
     // MARK: Turns

@@ -146,6 +146,7 @@ extension Life {
         var found: [String] = []
         for index in 0..<2 { compareBook(index, &found) }
         compareOrders(&found)
+        compareMoney(&found)
         for (index, symbol) in EngineSide.symbols.enumerated() {
             let context = engine.agent.context
             let ours = context.position(of: context.instruments[index]).quantity.units
@@ -178,6 +179,19 @@ extension Life {
         for id in ledger.placed {
             let theirs = venue.order(apiKey: EngineSide.apiKey, clientOrderID: Self.clientText(id))
             if theirs != nil { atVenue += 1 }
+            if let ended = aftermath.ended[id] {
+                if let difference = Self.difference(ended, theirs) {
+                    found.append("order \(OrderID(id)): \(difference)")
+                }
+                continue
+            }
+            if aftermath.lost.contains(id) {
+                // Neither sent nor known; or it had ended before anybody asked, and what it traded is in the position.
+                if let theirs, theirs.status.isOpen {
+                    found.append("order \(OrderID(id)) was lost with the machine and is \(theirs)")
+                }
+                continue
+            }
             guard let ours = engine.agent.context.order(OrderID(id)) else {
                 found.append("order \(OrderID(id)) is not known to the engine")
                 continue
@@ -197,6 +211,15 @@ extension Life {
         return "apus" + String(repeating: "0", count: 16 - digits.count) + digits
     }
 
+    /// An order that had ended before the engine's last death.
+    private static func difference(
+        _ ours: (state: OrderState, filled: Int64), _ theirs: TrueOrder?
+    ) -> String? {
+        guard let theirs else { return ours.state == .rejected ? nil : "was \(ours.state), venue knows no such order" }
+        if ours.filled != theirs.executed { return "had filled \(ours.filled), venue \(theirs.executed)" }
+        return ours.state == expected(theirs.status) ? nil : "was \(ours.state), venue \(theirs.status)"
+    }
+
     private static func difference(_ ours: Order, _ theirs: TrueOrder?) -> String? {
         guard let theirs else {
             return ours.state == .rejected ? nil : "engine \(ours.state), venue knows no such order"
@@ -213,7 +236,7 @@ extension Life {
         return nil
     }
 
-    private static func expected(_ status: OrderStatus) -> OrderState {
+    static func expected(_ status: OrderStatus) -> OrderState {
         switch status {
         case .new: .live
         case .partiallyFilled: .partiallyFilled

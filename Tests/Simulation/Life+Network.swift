@@ -124,6 +124,7 @@ extension Life {
     /// Notes the truth and carries out what the venue wants.
     func afterVenue() {
         truth.note()
+        checkLimits()
         for output in venue.takeOutputs() {
             guard let pipe = pipesByVenue[output.connection.value] else { continue }
             switch output.action {
@@ -165,13 +166,14 @@ extension Life {
         counts.networkFaults += 1
         let open = pipes.compactMap { $0 }.filter { $0.venue != nil }
         let pipe = open.isEmpty ? nil : open[network.below(open.count)]
-        switch network.below(9) {
+        switch network.below(10) {
         case 0: if let pipe { reset(pipe, losesFlight: true) }
         case 1: if let pipe { reset(pipe, losesFlight: false) }
         case 2: pipe?.isDead = true
         case 3, 4: if let pipe { stall(pipe) }
         case 5: enginePausedUntil = now + network.between(50 * millisecond, 1500 * millisecond)
         case 6: agentPausedUntil = now + network.between(50 * millisecond, 2 * second)
+        case 8: disk.fullUntil = now + network.between(500 * millisecond, 4 * second)
         case 7:
             refusesUntil = now + network.between(500 * millisecond, 3 * second)
             for pipe in open { reset(pipe, losesFlight: network.once(in: 2)) }
@@ -210,8 +212,15 @@ extension Life {
 
 extension Character {
     /// Without faults, so that only the sabotage can be wrong.
-    mutating func calm() {
+    mutating func calm(for sabotage: Sabotage) {
         rates = FaultRates()
+        deaths = []
+        switch sabotage {
+        case .dropJournalWrite, .skipTradeDedup, .forgetOpenOrder:
+            deaths = [Death(after: 6 * second, downtime: second, withMachine: false)]
+        case .retryPlace: rates.lostAnswer = 100_000
+        default: break
+        }
         faultPause = 0
         stallOnce = 0
         length = 8 * second

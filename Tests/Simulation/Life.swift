@@ -15,6 +15,14 @@ enum Sabotage: String, Sendable, CaseIterable {
     case strangeOrder
     /// A fill that never was is reported.
     case inventedFill
+    /// An intent is sent and never written down.
+    case dropJournalWrite
+    /// After a lost answer the order is sent again, under another number.
+    case retryPlace
+    /// Recovery does not know which trades it has taken in.
+    case skipTradeDedup
+    /// Recovery takes an open order for canceled.
+    case forgetOpenOrder
 }
 
 /// One life from one seed: the engine's sessions and decision agent, the venue's core, and a network between them that loses,
@@ -23,7 +31,14 @@ final class Life {
     let character: Character
     let sabotage: Sabotage
     let ledger = Ledger()
-    let engine: EngineSide
+    var engine: EngineSide
+    let disk: SimulatedDisk
+    let wallOffset: Int64
+    var aftermath = Aftermath()
+    var isDown = false
+    var diedWithMachine = false
+    var forgetful = false
+    var runTag: UInt32 = 7
     let venue: BinanceVenue
     let truth: Truth
     var events = EventQueue<NetworkEvent>()
@@ -46,17 +61,17 @@ final class Life {
 
     init(seed: UInt64, sabotage: Sabotage = .none) throws {
         var character = Character(seed: seed)
-        if sabotage != .none { character.calm() }
+        if sabotage != .none { character.calm(for: sabotage) }
         self.character = character
         self.sabotage = sabotage
         network = Dice(seed: seed, part: 3)
-        let wallOffset: Int64 = 1_700_000_000_000_000_000
+        wallOffset = 1_700_000_000_000_000_000
         venueOffset = wallOffset + character.clockSkew
         var configuration = BinanceConfiguration(
             symbols: [try Self.small(.btcusdt()), try Self.small(.ethusdt())],
             accounts: [
                 BinanceAccountConfiguration(
-                    apiKey: EngineSide.apiKey, secret: EngineSide.secret, balance: 10_000_000_000_000_000)
+                    apiKey: EngineSide.apiKey, secret: EngineSide.secret, balance: Self.startWallet)
             ],
             seed: seed,
             speed: MarketSpeed(
@@ -69,7 +84,8 @@ final class Life {
         truth = Truth(venue)
         let ledger = self.ledger
         let pause = character.traderPause
-        engine = try EngineSide(character, wallOffset: wallOffset) {
+        disk = SimulatedDisk(seed: seed)
+        engine = try EngineSide(character, wallOffset: wallOffset, disk: disk) {
             RandomTrader(ledger: ledger, dice: Dice(seed: seed, part: 4), pause: pause)
         }
     }
@@ -85,9 +101,10 @@ final class Life {
 
     /// Lives to the end and says what was wrong.
     func live() throws -> Verdict {
+        engine.openJournal(runTag, disk, now)
         try engine.start(now)
         planFault()
-        run(until: now + character.length)
+        try liveAndDie(until: now + character.length)
         faultsOn = false
         counts.venueFaults = venue.stopFaults().count
         run(until: now + second)
@@ -98,6 +115,17 @@ final class Life {
         return Verdict(
             seed: character.seed, problems: ledger.problems, digest: digest, counts: counts,
             summary: engine.agent.summary)
+    }
+
+    /// Lives until then, and dies on the way as often as the character says: at any moment, for as long as it takes.
+    private func liveAndDie(until end: UInt64) throws {
+        for death in character.deaths {
+            run(until: now + death.after)
+            die(withMachine: death.withMachine)
+            run(until: now + death.downtime)
+            try rise()
+        }
+        run(until: max(end, now + 2 * second))
     }
 
     /// Waits until engine and venue agree, and looks once more later: agreement must last.
@@ -116,7 +144,8 @@ final class Life {
     func run(until end: UInt64) {
         while true {
             let venueDue = venue.nextDeadline.map { UInt64(max($0 - venueOffset, 0)) } ?? .max
-            let next = min(venueDue, events.earliest, max(nextEngine, enginePausedUntil))
+            let engineDue = isDown ? UInt64.max : max(min(nextEngine, disk.due), enginePausedUntil)
+            let next = min(venueDue, events.earliest, engineDue)
             guard next <= end else { break }
             now = max(now, next)
             ledger.now = now
@@ -124,7 +153,7 @@ final class Life {
                 venue.advance(to: wall)
                 afterVenue()
             }
-            var isDirty = nextEngine <= now
+            var isDirty = min(nextEngine, disk.due) <= now
             while let event = events.take(until: now) { isDirty = handle(event) || isDirty }
             if isDirty { runEngine() }
         }
@@ -136,6 +165,7 @@ final class Life {
     // MARK: The engine's machine
 
     private func runEngine() {
+        if isDown { return }
         guard now >= enginePausedUntil else {
             nextEngine = enginePausedUntil
             return
@@ -143,7 +173,8 @@ final class Life {
         var work = 0
         var rounds = 0
         repeat {
-            work = serveChannels() + engine.hotTurn(now)
+            work = disk.turn(now) ? 1 : 0
+            work += serveChannels() + engine.hotTurn(now)
             checkPublished()
             work += serveChannels()
             if now >= agentPausedUntil { work += engine.agent.turn(now) }
@@ -237,8 +268,47 @@ final class Life {
             report.cumulative = order.filled.units + 1
             report.trade_id = 99
             isSabotaged = withUnsafePointer(to: report) { apus_report_push(engine.queues.pointee.reports, $0) == 0 }
+        case .dropJournalWrite: dropIntent()
+        case .retryPlace:
+            guard let order = engine.agent.context.openOrders.first(where: { $0.state == .unknown }) else { return }
+            var copy = copy(of: order)
+            isSabotaged = withUnsafePointer(to: &copy) { apus_order_push(engine.queues.pointee.orders, $0) == 0 }
         default: break
         }
+    }
+
+    /// Takes the newest record back out of the journal if it is an intent, as if it had never been written.
+    private func dropIntent() {
+        let writer = disk.writer
+        guard let place = writer.pointee.place, writer.pointee.left < disk.segmentRecords else { return }
+        let newest = place - Int(APUS_JOURNAL_RECORD)
+        let isPlacement = newest.withMemoryRebound(to: apus_journal_record.self, capacity: 1) { record in
+            record.pointee.kind == UInt16(APUS_JOURNAL_INTENT.rawValue)
+                && UInt8(truncatingIfNeeded: record.pointee.payload.1 >> 16) == UInt8(APUS_ORDER_PLACE.rawValue)
+        }
+        guard isPlacement else { return }
+        newest.update(repeating: 0, count: Int(APUS_JOURNAL_RECORD))
+        writer.pointee.place = newest
+        writer.pointee.left += 1
+        writer.pointee.next -= 1
+        writer.pointee.published -= 1
+        isSabotaged = true
+    }
+
+    private func copy(of order: Order) -> apus_order {
+        var copy = apus_order()
+        copy.client_id = order.id.value ^ 1 << 30
+        copy.instrument = UInt16(order.instrument.index)
+        copy.action = UInt8(APUS_ORDER_PLACE.rawValue)
+        copy.side = order.side.rawValue
+        copy.type = order.type.rawValue
+        copy.time_in_force = order.timeInForce.rawValue
+        copy.price = order.price.units
+        copy.quantity = order.quantity.units
+        copy.band_high = .max
+        copy.decided_ns = now
+        copy.wall_ms = UInt64(Int64(now) + wallOffset) / 1_000_000
+        return copy
     }
 
     private func strangeOrder() -> apus_order? {

@@ -44,7 +44,8 @@ enum apus_journal_subject {
     APUS_SUBJECT_LIMIT = 4,    // name: which; values[0], values[1]: before and after
     APUS_SUBJECT_DAY = 5,      // a trading day ended: values are its realised profit and fees, each low and high half
     APUS_SUBJECT_RECOVERY = 6, // after: 1 both sides agree, 2 they do not; values[0]: differences found
-    APUS_SUBJECT_POSITION = 7, // `number`, an instrument, is held at values[0] since a person or a rule has said so
+    APUS_SUBJECT_POSITION = 7, // of `number`, an instrument, values[0] is held, entered at values[1] (0: not known),
+                               // with all trades up to the venue's time values[2]: taken over from the venue
 };
 
 typedef struct apus_journal_run {

@@ -132,6 +132,9 @@ extension DecisionAgent {
         return summary
     }
 
+    /// What of an order is known to be filled, but not at which price. Between turns.
+    package func assumed(_ id: OrderID) -> Int64 { orders.find(id)?.pointee.assumed ?? 0 }
+
     private func positionSummary(_ instrument: Instrument) -> PositionSummary? {
         let position = context.position(of: instrument)
         guard position.bought != .zero || position.sold != .zero else { return nil }

@@ -41,12 +41,12 @@ extension DecisionAgent {
                 guard let instrument = instrument(symbol) else { continue }
                 report.instrument = UInt16(instrument.index)
                 journal.append(APUS_JOURNAL_REPORT, &report, now, wall(now))
-            case .position(let quantity, let price, let symbol):
+            case .position(let quantity, let price, let time, let symbol):
                 guard let instrument = instrument(symbol) else { continue }
                 var change = apus_journal_state()
                 change.subject = UInt8(APUS_SUBJECT_POSITION.rawValue)
                 change.number = UInt16(instrument.index)
-                change.values = (quantity, price, 0, 0)
+                change.values = (quantity, price, Int64(bitPattern: time), 0)
                 note(change, now)
             }
         }

@@ -49,6 +49,8 @@ package struct Difference: Sendable, Equatable, Codable, CustomStringConvertible
         case endedOrder
         /// Open in the journal; the venue says that it does not know it, too soon to be believed.
         case undecidedOrder
+        /// The last run did not end in order, so recently that what it sent last may still be on its way.
+        case onItsWay
         /// A trade that the journal does not have.
         case missedTrade
         /// A trade of an order that is not ours.
@@ -89,6 +91,7 @@ package struct Difference: Sendable, Equatable, Codable, CustomStringConvertible
         case .foreignOrder: "order that is not ours"
         case .endedOrder: "order that has ended"
         case .undecidedOrder: "order that the venue does not know yet"
+        case .onItsWay: "orders that may still be on their way"
         case .missedTrade: "trade of order"
         case .foreignTrade: "trade that is not ours"
         case .undoneTrade: "trade taken back, of order"
@@ -116,8 +119,8 @@ package struct Difference: Sendable, Equatable, Codable, CustomStringConvertible
 package enum Correction: Sendable {
     case adopted(apus_order, symbol: String)
     case report(apus_report, symbol: String)
-    /// At that price; 0: not known.
-    case position(Int64, price: Int64, symbol: String)
+    /// At that price (0: not known), with the trades up to that time of the venue's.
+    case position(Int64, price: Int64, time: UInt64, symbol: String)
 }
 
 /// One comparison.
@@ -125,6 +128,8 @@ package struct ReconciliationRound: Sendable {
     package var differences: [Difference] = []
     /// To be canceled at the venue before the next round.
     package var cancels: [KnownOrder] = []
+
+    package init() {}
 
     /// Both sides agree: trading may start. What is only noted does not stand in the way.
     package var isAgreed: Bool { cancels.isEmpty && differences.allSatisfy { $0.action == .note } }

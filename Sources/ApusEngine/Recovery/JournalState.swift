@@ -20,8 +20,12 @@ package final class JournalState {
     package private(set) var trading = APUS_TRADING_ACTIVE
     /// Whether the last run ended in order.
     package private(set) var wasStopped = true
+    /// How long before the machine's death the newest record that is gone may have been written, in nanoseconds.
+    package private(set) var lossWindow: UInt64 = 0
     /// What the last ended trading day earned and paid, as the journal has it; nil: no day has ended.
     package private(set) var day: apus_journal_state?
+    /// By instrument, the venue's time up to which its trades are part of a position that was taken over whole.
+    private(set) var heldSince: [Int: UInt64] = [:]
     /// Which order a trade belongs to: some venues name a trade's order only by their own number, or not at all.
     private var owners: [TradeKey: [UInt64]] = [:]
     private var byVenueID: [UInt64: UInt64] = [:]
@@ -86,6 +90,12 @@ package final class JournalState {
         runTags.insert(run.run_tag)
         runs += 1
         wasStopped = false
+        lossWindow =
+            switch UInt32(run.policy) {
+            case APUS_FSYNC_EACH.rawValue: 0
+            case APUS_FSYNC_INTERVAL.rawValue: UInt64(run.interval_ms) * 1_000_000
+            default: 30_000_000_000  // as long as Linux lets a page wait before it writes it (vm.dirty_expire_centisecs)
+            }
         numbers.removeAll(keepingCapacity: true)
         doubt()
     }
@@ -261,13 +271,16 @@ package final class JournalState {
         case APUS_SUBJECT_DAY.rawValue: day = change
         case APUS_SUBJECT_POSITION.rawValue:
             guard let index = numbers[change.number] else { return }
-            hold(instruments[index], change.values.0, at: change.values.1)
+            hold(
+                instruments[index], change.values.0, at: change.values.1, since: UInt64(bitPattern: change.values.2))
         default: break
         }
     }
 
-    /// Sets what is held of an instrument, since the venue or a person says so; at that price, 0 where none is known.
-    func hold(_ instrument: Instrument, _ quantity: Int64, at price: Int64) {
+    /// Sets what is held of an instrument, since the venue says so; at that price, 0 where none is known. It holds the trades up to that
+    /// time of the venue's.
+    func hold(_ instrument: Instrument, _ quantity: Int64, at price: Int64, since time: UInt64) {
+        heldSince[instrument.index] = time
         instrument.record.pointee.position.hold(quantity, at: price, instrument.record.pointee.economics)
     }
 
@@ -283,6 +296,9 @@ package final class JournalState {
         while runTags.contains(tag) || tag == 0 { tag &+= 1 }
         return tag
     }
+
+    /// The wall-clock time after which nothing that the last run sent can still arrive at the venue.
+    package func quietFrom(lateArrival: UInt64) -> UInt64 { wasStopped ? 0 : lastWall + lossWindow + lateArrival }
 
     /// From when on the venue is asked for trades, in wall-clock nanoseconds: with a margin for clocks that differ and for
     /// records that were lost with the machine. Nil: there is no journal yet, and what was before is the venue's position.

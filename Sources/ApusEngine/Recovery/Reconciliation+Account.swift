@@ -11,7 +11,7 @@ extension Reconciliation {
         guard
             let quantity = units(
                 told?.quantity ?? ExactDecimal(digits: 0), instrument.quantityDecimals, instrument.symbol),
-            quantity != held
+            quantity != held || needsBaseline(instrument.index)
         else { return }
         let journal = instrument.text(Quantity(units: held)), venue = instrument.text(Quantity(units: quantity))
         // Orders that are not decided yet, or a trade between two questions, may explain it in the next round.
@@ -20,8 +20,9 @@ extension Reconciliation {
         }
         guard takesPositions else { return add(.position, .ask, instrument.symbol, nil, nil, journal, venue) }
         let price = told?.averagePrice.flatMap { Self.nearest($0, instrument.priceDecimals) } ?? 0
-        state.hold(instrument, quantity, at: price)
-        correct(.position(quantity, price: price, symbol: instrument.symbol))
+        state.hold(instrument, quantity, at: price, since: snapshot.time)
+        correct(.position(quantity, price: price, time: snapshot.time, symbol: instrument.symbol))
+        if quantity == held { return }
         add(.position, .adopt, instrument.symbol, nil, nil, journal, venue)
     }
 

@@ -83,6 +83,10 @@ package final class Reconciliation {
         for (client, answer) in answers.sorted(by: { $0.key < $1.key }) { end(client, answer, now) }
         for index in 0..<state.instruments.count { comparePosition(state.instruments[index], snapshot) }
         compareBalance(snapshot)
+        let quiet = state.quietFrom(lateArrival: lateArrival)
+        if now < quiet {
+            add(.onItsWay, .wait, "account", nil, nil, "\((quiet - now) / 1_000_000 + 1) ms more", "may get some")
+        }
         return round
     }
 
@@ -250,7 +254,7 @@ package final class Reconciliation {
             if isTaken { undo(trade, client ?? owners[0], instrument) }
             return
         }
-        if isTaken { return }
+        if isTaken || trade.time <= state.heldSince[instrument.index] ?? 0 { return }
         guard let price = units(trade.price, instrument.priceDecimals, trade.symbol),
             let quantity = units(trade.quantity, instrument.quantityDecimals, trade.symbol)
         else { return }
@@ -310,6 +314,9 @@ package final class Reconciliation {
     // MARK: What is still to be seen
 
     var takesPositions: Bool { isFresh || rule.positions == .adopt }
+
+    /// The first journal of an account says what was held at its begin, so that no trade from before is ever taken in.
+    func needsBaseline(_ instrument: Int) -> Bool { isFresh && state.heldSince[instrument] == nil }
 
     /// Whether an order of that instrument is not decided yet.
     func isUndecided(_ instrument: Instrument) -> Bool {
