@@ -80,7 +80,7 @@ struct RootCommand: ParsableCommand {
             RunCommand.self, SuperviseCommand.self, HaltCommand.self, ReduceCommand.self, ResumeCommand.self,
             RiskCommand.self, BreakersCommand.self,
             ReconcileCommand.self, ReplayCommand.self, RecordCommand.self, VenueCommand.self, TopCommand.self,
-            HistoryCommand.self, DoctorCommand.self,
+            JournalCommand.self, HistoryCommand.self, DoctorCommand.self,
             ConfigCommand.self, NewCommand.self,
             SignCommand.self, StrategiesCommand.self,
         ])

@@ -196,7 +196,7 @@ struct Bench {
 
     init(
         slots: UInt32 = 1_024, instruments: [InstrumentDefinition] = [definition()], limits: RiskLimits = wideLimits(),
-        time: TimeSource = .simulated,
+        time: TimeSource = .simulated, journal: JournalPort? = nil,
         configure: (inout EngineConfiguration) -> Void = { _ in }
     ) throws {
         feed = TestFeed(slots: slots)
@@ -211,7 +211,10 @@ struct Bench {
         }
         agent = try DecisionAgent(
             strategy: strategy, instruments: instruments, feed: feed, sink: sink, time: time,
-            configuration: configuration)
+            configuration: configuration, journal: journal)
+        var run = apus_journal_run()
+        run.run_tag = configuration.runTag
+        agent.openJournal(run, feed.now)
         try agent.start(feed.now)
     }
 

@@ -201,12 +201,16 @@ extension Life {
             let isOpenQuestion = engine.agent.assumed(OrderID(id)) > 0
             if isOpenQuestion || aftermath.isMoneyInDoubt || aftermath.lost.contains(id) { return }
         }
-        let ours = context.instruments.reduce(Money.zero) { sum, instrument in
-            let position = context.position(of: instrument)
-            return sum + position.realised - position.fees
-        }
+        // Profit and the cost of what is held: how both share a price that was told late is not the same on both sides.
+        var ours = Money.zero
         let wallet = venue.wallet(apiKey: EngineSide.apiKey) ?? 0
-        let theirs = Money(atoms: (wallet - Int128(Self.startWallet)) * 10_000_000_000)
+        var theirs = Money(atoms: (wallet - Int128(Self.startWallet)) * 10_000_000_000)
+        for instrument in context.instruments {
+            let position = context.position(of: instrument)
+            ours += position.realised - position.fees - Money(atoms: instrument.record.pointee.position.cost)
+            let held = venue.position(apiKey: EngineSide.apiKey, symbol: instrument.symbol)
+            theirs -= Money(atoms: (held?.openCost ?? 0) * 10_000_000_000)
+        }
         // The venue rounds each profit and fee to 10^-8.
         let trades = venue.trades(apiKey: EngineSide.apiKey).count
         let tolerance = Money(hundredMillionths: Int64(2 * trades + 2))

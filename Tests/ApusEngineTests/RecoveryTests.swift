@@ -1,0 +1,258 @@
+import CApusRing
+import Testing
+
+@testable import Apus
+@testable import ApusEngine
+
+/// What a journal says again, and what is done about what the venue says.
+@Suite struct RecoveryTests {
+    private let second: UInt64 = 1_000_000_000
+
+    private func journaled() throws -> (Bench, MemoryJournal) {
+        let journal = MemoryJournal(capacity: 400, segments: 1)
+        _ = apus_journal_offer(journal.writer, journal.memory[0] + MemoryJournal.record, 400)
+        let bench = try Bench(journal: JournalPort(journal.writer, holdsOrders: false, segmentRecords: 400))
+        bench.open()
+        return (bench, journal)
+    }
+
+    private func replayed(_ journal: MemoryJournal) throws -> JournalState {
+        let state = JournalState(orderCapacity: 64)
+        #expect(try state.replay(JournalReader(journal.segments)) == .clean)
+        return state
+    }
+
+    private func venueOrder(
+        _ id: OrderID?, _ quantity: Int64, filled: Int64 = 0, end: OrderState? = nil, venue: UInt64 = 500
+    ) -> VenueOrder {
+        VenueOrder(
+            clientID: id?.value, venueID: venue, venueText: "\(venue)", symbol: "BTCUSDT", side: .buy,
+            price: ExactDecimal(digits: 10_000, decimals: 2), quantity: ExactDecimal(digits: quantity, decimals: 3),
+            filled: ExactDecimal(digits: filled, decimals: 3), end: end)
+    }
+
+    private func trade(
+        _ number: UInt64, _ id: OrderID?, _ quantity: Int64, venue: UInt64 = 500, isUndone: Bool = false
+    ) -> VenueTrade {
+        VenueTrade(
+            tradeID: number, clientID: id?.value, venueID: venue, symbol: "BTCUSDT", side: .buy,
+            price: ExactDecimal(digits: 10_000, decimals: 2), quantity: ExactDecimal(digits: quantity, decimals: 3),
+            fee: .zero, isMaker: true, time: 100 * second, isUndone: isUndone)
+    }
+
+    private func snapshot(
+        open: [VenueOrder] = [], trades: [VenueTrade] = [], held: Int64 = 0
+    ) -> AccountSnapshot {
+        AccountSnapshot(
+            time: 100 * second, openOrders: open, trades: trades,
+            positions: [VenuePosition(symbol: "BTCUSDT", quantity: ExactDecimal(digits: held, decimals: 3))])
+    }
+
+    private var later: UInt64 { 1_000 * second }
+
+    private func kinds(_ round: ReconciliationRound) -> [Difference.Kind] { round.differences.map(\.kind) }
+
+    @Test("a replayed journal says what the engine knew")
+    func replay() throws {
+        let (bench, journal) = try journaled()
+        let first = try bench.resting(10), second = try bench.resting(20), third = try bench.resting(5)
+        bench.fill(first, 4, trade: 1, cumulative: 4, fee: 30)
+        bench.fill(second, 20, trade: 2, cumulative: 20)
+        bench.turn()
+        bench.context.cancel(third)
+        bench.context.modify(first, price: Price(units: 9_900), quantity: Quantity(units: 12))
+        bench.sink.report(APUS_REPORT_CANCELED, third)
+        bench.turn()
+        let state = try replayed(journal)
+        for id in [first, second, third] {
+            let ours = try #require(bench.context.order(id)), theirs = try #require(state.orders.find(id))
+            #expect(theirs.pointee.order.state == ours.state && theirs.pointee.order.filled == ours.filled)
+        }
+        let position = try #require(state.instrument("BTCUSDT")).record.pointee.position
+        #expect(position == bench.instrument.record.pointee.position)
+        #expect(state.runTags == [7] && !state.wasStopped && state.openOrders.count == 1)
+        bench.agent.closeJournal(5)
+        #expect(try replayed(journal).wasStopped)
+    }
+
+    @Test("a halt holds across a restart, and run tags are not used again")
+    func haltAndTags() throws {
+        let (bench, journal) = try journaled()
+        apus_flag_set(bench.sink.queues.pointee.trading, UInt64(APUS_TRADING_HALTED.rawValue))
+        bench.turn()
+        let state = try replayed(journal)
+        #expect(state.trading == APUS_TRADING_HALTED)
+        #expect(state.freshRunTag(7) == 8 && state.freshRunTag(6) == 6 && state.freshRunTag(0) == 1)
+        let next = try Bench()
+        try next.agent.restore(state, wall: later, monotonic: 5)
+        #expect(apus_flag(next.sink.queues.pointee.trading) == UInt64(APUS_TRADING_HALTED.rawValue))
+    }
+
+    @Test("an order that the ring did not take is known not to have been sent")
+    func refusedByRing() throws {
+        let (bench, journal) = try journaled()
+        var filler = apus_order()
+        while apus_order_push(bench.sink.queues.pointee.orders, &filler) == 0 {}
+        #expect(bench.buy().refusal == .orderRingFull)
+        let state = try replayed(journal)
+        #expect(state.openOrders.isEmpty)
+        #expect(state.orders.find(OrderID(7 << 32 | 1))?.pointee.order.state == .rejected)
+    }
+
+    @Test("without room in the journal nothing is placed, and cancels pass")
+    func journalFull() throws {
+        let (bench, journal) = try journaled()
+        let id = try bench.resting(10)
+        while journal.writer.pointee.left > 100 { bench.agent.note(apus_journal_state(), 1) }
+        #expect(bench.buy().refusal == .journalFull)
+        #expect(
+            bench.context.modify(id, price: Price(units: 9_900), quantity: Quantity(units: 12)).refusal == .journalFull)
+        while journal.writer.pointee.left > 0 { bench.agent.note(apus_journal_state(), 1) }
+        #expect(bench.context.cancel(id).id == id)
+        _ = bench.sink.next()
+    }
+
+    @Test("what was missed while the engine was down is taken over once")
+    func missedFills() throws {
+        let (bench, journal) = try journaled()
+        let open = try bench.resting(10), gone = try bench.resting(20)
+        bench.fill(open, 4, trade: 1, cumulative: 4)
+        bench.turn()
+        let state = try replayed(journal)
+        let recovery = try Reconciliation(state, RecoveryRule(), instruments: [definition()])
+        let told = snapshot(
+            open: [venueOrder(open, 10, filled: 7)],
+            trades: [trade(1, open, 4), trade(2, open, 3), trade(3, gone, 20, venue: 501)], held: 27)
+        #expect(recovery.questions(told).map(\.clientID) == [gone.value])
+        let answers: [UInt64: VenueOrder?] = [gone.value: venueOrder(gone, 20, filled: 20, end: .filled, venue: 501)]
+        let round = recovery.compare(told, answers: answers, now: later)
+        #expect(kinds(round) == [.missedTrade, .missedTrade, .openOrder, .endedOrder] && !round.isAgreed)
+        let next = recovery.compare(told, answers: [:], now: later)
+        #expect(next.isAgreed && next.differences.isEmpty)
+        #expect(state.openOrders.map(\.order.filled.units) == [7])
+
+        // The next run starts from it, and its journal leads to the same.
+        let second = MemoryJournal(capacity: 400, segments: 1)
+        _ = apus_journal_offer(second.writer, second.memory[0] + MemoryJournal.record, 400)
+        let again = try Bench(journal: JournalPort(second.writer, holdsOrders: false, segmentRecords: 400)) {
+            $0.runTag = 8
+        }
+        try again.agent.restore(state, wall: later, monotonic: 5)
+        #expect(again.held == 27 && again.state(open) == .unknown && again.context.openOrders.count == 1)
+        #expect(again.instrument.record.pointee.openBuys == 3)
+        again.fill(open, 3, trade: 2, cumulative: 7)
+        again.turn()
+        #expect(again.held == 27)
+    }
+
+    @Test("an order whose intent was lost is known again, and canceled or gone on with")
+    func lostOrders() throws {
+        for rule in RecoveryRule.Orders.allCases {
+            let (bench, journal) = try journaled()
+            _ = bench
+            let state = try replayed(journal)
+            var rules = RecoveryRule()
+            rules.lostOrders = rule
+            let recovery = try Reconciliation(state, rules, instruments: [definition()])
+            let id = OrderID(7 << 32 | 40)
+            let told = snapshot(open: [venueOrder(id, 10, filled: 2)], trades: [trade(9, id, 2)], held: 2)
+            let round = recovery.compare(told, answers: [:], now: later)
+            #expect(kinds(round) == [.lostOrder, .missedTrade])
+            #expect(round.cancels.map(\.clientID) == (rule == .cancel ? [id.value] : []))
+            #expect(state.openOrders.map(\.order.id) == [id])
+            if rule == .cancel {
+                let answers: [UInt64: VenueOrder?] = [id.value: venueOrder(id, 10, filled: 2, end: .canceled)]
+                _ = recovery.compare(snapshot(held: 2), answers: answers, now: later)
+                #expect(recovery.compare(snapshot(held: 2), answers: [:], now: later).isAgreed)
+            } else {
+                #expect(recovery.compare(told, answers: [:], now: later).isAgreed)
+            }
+        }
+    }
+
+    @Test("strangers are left alone, canceled or shown to a person")
+    func strangers() throws {
+        let (bench, journal) = try journaled()
+        _ = bench
+        let told = snapshot(open: [venueOrder(nil, 10)])
+        func round(_ strangers: RecoveryRule.Strangers) throws -> ReconciliationRound {
+            var rule = RecoveryRule()
+            rule.foreignOrders = strangers
+            return try Reconciliation(try replayed(journal), rule, instruments: [definition()])
+                .compare(told, answers: [:], now: later)
+        }
+        #expect(try round(.ignore).isAgreed)
+        #expect(try round(.stop).needsPerson)
+        #expect(try round(.cancel).cancels.map(\.venueID) == [500])
+        #expect(try round(.ignore).differences[0].description.contains("order that is not ours 500"))
+    }
+
+    @Test("a position that nothing explains needs a person, unless the rule says to take it over")
+    func positions() throws {
+        for rule in RecoveryRule.Positions.allCases {
+            let (bench, journal) = try journaled()
+            _ = bench
+            let state = try replayed(journal)
+            var rules = RecoveryRule()
+            rules.positions = rule
+            let recovery = try Reconciliation(state, rules, instruments: [definition()])
+            // First it may be a trade between two questions.
+            #expect(!recovery.compare(snapshot(held: 8), answers: [:], now: later).needsPerson)
+            let round = recovery.compare(snapshot(held: 8), answers: [:], now: later)
+            #expect(round.needsPerson == (rule == .stop))
+            #expect(recovery.compare(snapshot(held: 8), answers: [:], now: later).isAgreed == (rule == .adopt))
+        }
+    }
+
+    @Test("a first journal takes what the account holds, and no trade from before")
+    func freshJournal() throws {
+        let state = JournalState(orderCapacity: 64)
+        let recovery = try Reconciliation(state, RecoveryRule(), instruments: [definition()])
+        #expect(recovery.since(later) == later)
+        for _ in 0..<2 { _ = recovery.compare(snapshot(held: 8), answers: [:], now: later) }
+        #expect(recovery.compare(snapshot(trades: [trade(1, nil, 8)], held: 8), answers: [:], now: later).isAgreed)
+        #expect(state.instrument("BTCUSDT")?.record.pointee.position.quantity == 8)
+    }
+
+    @Test("a trade of nobody's order and one that was taken back are counted in")
+    func foreignAndUndone() throws {
+        let (bench, journal) = try journaled()
+        let id = try bench.resting(10)
+        bench.fill(id, 10, trade: 1, cumulative: 10)
+        bench.turn()
+        let recovery = try Reconciliation(try replayed(journal), RecoveryRule(), instruments: [definition()])
+        let told = snapshot(trades: [trade(1, id, 10, isUndone: true), trade(5, nil, 3, venue: 900)], held: 3)
+        #expect(kinds(recovery.compare(told, answers: [:], now: later)) == [.undoneTrade, .foreignTrade])
+        #expect(recovery.compare(told, answers: [:], now: later).isAgreed)
+    }
+
+    @Test("not known is believed only when nothing can still be on its way")
+    func onTheWay() throws {
+        let (bench, journal) = try journaled()
+        let id = try bench.resting(10)
+        let state = try replayed(journal)
+        let recovery = try Reconciliation(state, RecoveryRule(), instruments: [definition()])
+        let answers: [UInt64: VenueOrder?] = [id.value: .some(nil)]
+        let early = recovery.compare(snapshot(), answers: answers, now: state.lastWall + second)
+        #expect(kinds(early) == [.undecidedOrder, .onItsWay] && !early.isAgreed)
+        let late = recovery.compare(snapshot(), answers: answers, now: later)
+        #expect(kinds(late) == [.endedOrder])
+        #expect(recovery.compare(snapshot(), answers: [:], now: later).isAgreed && state.openOrders.isEmpty)
+    }
+
+    @Test("an instrument that is traded no more must be flat")
+    func droppedInstrument() throws {
+        let (bench, journal) = try journaled()
+        let id = try bench.resting(10)
+        bench.fill(id, 10, trade: 1, cumulative: 10)
+        bench.turn()
+        #expect(throws: JournalError.self) {
+            try Reconciliation(try replayed(journal), RecoveryRule(), instruments: [definition("ETHUSDT")])
+        }
+        var other = definition()
+        other.quantityDecimals = 4
+        #expect(throws: JournalError.self) {
+            try Reconciliation(try replayed(journal), RecoveryRule(), instruments: [other])
+        }
+    }
+}
