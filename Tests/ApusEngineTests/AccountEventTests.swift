@@ -106,7 +106,8 @@ import Testing
             }
         }
         let position = bench.context.position(of: bench.instrument)
-        #expect(position.isFlat && position.realised == (try Money("0.2")))
+        let gain = try Money("0.2")
+        #expect(position.isFlat && position.realised == gain)
         #expect(bench.agent.summary.duplicateReports == 1)
     }
 
@@ -119,7 +120,7 @@ import Testing
                 $0.trade_id = trade
             }
         }
-        #expect(bench.context.position(of: bench.instrument).fees == Money(hundredMillionths: 200))
+        #expect(bench.context.position(of: bench.instrument).funding == Money(hundredMillionths: 200))
         tell(bench, APUS_REPORT_BALANCE) { $0.fee = 900 }
         tell(bench, APUS_REPORT_BALANCE) { $0.fee = 700 }
         #expect(bench.agent.life.pointee.walletBalance == Money(hundredMillionths: 700))

@@ -36,14 +36,14 @@ final class MemoryJournal {
 
     /// Appends texts; all up to `durable` are said to be safe while the later ones are written.
     func fill(_ count: Int, durable: UInt64 = 0) {
-        var given = Int(writer.pointee.next - 1) / capacity
+        var given = (Int(writer.pointee.next - 1) + capacity - 1) / capacity
         for _ in 0..<count {
             if writer.pointee.left == 0 {
                 _ = apus_journal_offer(writer, memory[given] + Self.record, UInt64(capacity))
                 given += 1
             }
             if durable > 0, writer.pointee.next > durable { apus_journal_set_durable(writer, durable) }
-            let payload = [UInt64](repeating: 0x5555_5555, count: 16)
+            let payload = [UInt64](repeating: 0x5555_5555_5555_5555, count: 16)
             _ = payload.withUnsafeBytes {
                 apus_journal_append(writer, UInt16(APUS_JOURNAL_TEXT.rawValue), $0.baseAddress!, 1, 2)
             }

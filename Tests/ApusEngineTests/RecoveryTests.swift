@@ -232,7 +232,7 @@ import Testing
         let id = try bench.resting(10)
         let state = try replayed(journal)
         let recovery = try Reconciliation(state, RecoveryRule(), instruments: [definition()])
-        let answers: [UInt64: VenueOrder?] = [id.value: .some(nil)]
+        let answers: [UInt64: VenueOrder?] = [id.value: nil]
         let early = recovery.compare(snapshot(), answers: answers, now: state.lastWall + second)
         #expect(kinds(early) == [.undecidedOrder, .onItsWay] && !early.isAgreed)
         let late = recovery.compare(snapshot(), answers: answers, now: later)

@@ -51,24 +51,31 @@ struct JournalCommand: ParsableCommand {
     private func readOnce(
         _ words: inout JournalWords, _ next: inout UInt64, _ start: UInt64
     ) throws -> (UInt64, JournalEnd) {
-        do {
-            let folder = try JournalFolder(path: journal, access: .read)
-            let reader = try folder.reader()
-            var teller = words, newest = next
-            let isSilent = verify
-            let asJSON = json
-            let (records, end) = reader.read(from: start) { record in
-                if isSilent { return }
-                let told = teller.tell(record)
-                guard record.pointee.number >= newest else { return }
-                newest = record.pointee.number + 1
-                Output.line(asJSON ? told.json.description : told.line)
-            }
-            (words, next) = (teller, newest)
-            return (records, end)
-        } catch let error as JournalError {
-            throw CommandFailure(JournalExit.damaged, error.description)
+        // The folder's memory is what the reader reads.
+        let folder = try open()
+        defer { folder.close() }
+        let reader: JournalReader
+        do { reader = try folder.reader() } catch { throw CommandFailure(JournalExit.damaged, error.description) }
+        var teller = words
+        var newest = next
+        let isSilent = verify
+        let asJSON = json
+        let (records, end) = reader.read(from: start) { record in
+            if isSilent { return }
+            let told = teller.tell(record)
+            guard record.pointee.number >= newest else { return }
+            newest = record.pointee.number + 1
+            Output.line(asJSON ? told.json.description : told.line)
         }
+        words = teller
+        next = newest
+        return (records, end)
+    }
+
+    private func open() throws -> JournalFolder {
+        do {
+            return try JournalFolder(path: journal, access: .read)
+        } catch { throw CommandFailure(JournalExit.damaged, error.description) }
     }
 
     private func finish(_ records: UInt64, _ end: JournalEnd) throws {

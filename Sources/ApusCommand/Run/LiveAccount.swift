@@ -91,6 +91,7 @@ extension RunPlan {
         configuration.engine.runTag = tag
         configuration.engine.day = account.opened.state.day.flatMap(TradingDay.init)
         if let balance = agreement.balance { configuration.engine.startBalance = balance }
+        configuration.engine.day = account.opened.state.day.flatMap { TradingDay($0) }
         let run = apus_journal_run(
             tag: tag, venue: venueKind, engine: configuration.name, version: apusVersion,
             configurationHash: store.effectiveHash, isPaper: false, account.opened.configuration)

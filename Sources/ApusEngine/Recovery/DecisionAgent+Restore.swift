@@ -17,7 +17,10 @@ extension DecisionAgent {
             guard let instrument = own(record.order.instrument) else { continue }
             // Times of the last run's clock mean nothing in this one.
             let age = now > record.wall * 1_000_000 ? now - record.wall * 1_000_000 : 0
-            life.pointee.restore(record, instrument, decided: monotonic > age ? monotonic - age : 0)
+            let end = record.expire * 1_000_000
+            life.pointee.restore(
+                record, instrument, decided: monotonic > age ? monotonic - age : 0,
+                expiry: end == 0 ? 0 : monotonic + (end > now ? end - now : 0))
         }
         state.trades.copy(to: life.pointee.trades)
         life.pointee.walletBalance = state.life.walletBalance
@@ -62,10 +65,13 @@ extension DecisionAgent {
 
 extension OrderLife {
     /// An order of an earlier run that may still be open: the venue is asked about it at once.
-    mutating func restore(_ known: OrderRecord, _ instrument: Instrument, decided: UInt64) {
+    mutating func restore(
+        _ known: OrderRecord, _ instrument: Instrument, decided: UInt64, expiry: UInt64
+    ) {
         var order = known.order
         order.instrument = instrument
         order.state = .unknown
+        order.expiryTime = expiry
         let record = table.insert(order)
         record.pointee.reported = known.reported
         record.pointee.assumed = known.assumed

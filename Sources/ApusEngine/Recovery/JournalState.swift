@@ -164,6 +164,7 @@ package final class JournalState {
             record.pointee = try InstrumentRecord(definition, index: known.index, depth: record.pointee.depth)
             record.pointee.position.realised = position.realised
             record.pointee.position.fees = position.fees
+            record.pointee.position.funding = position.funding
             return known
         } catch let error as InstrumentError {
             throw JournalError(error.description)
@@ -210,6 +211,7 @@ package final class JournalState {
                 price: Price(units: type == .market ? 0 : order.price), quantity: Quantity(units: order.quantity)),
             now: now)
         guard let known = orders.find(id) else { return }
+        known.pointee.order.strategy = order.strategy
         known.pointee.wall = order.wall_ms
         known.pointee.expire = order.expire_ms
         known.pointee.venueID = order.venue_id
