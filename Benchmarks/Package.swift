@@ -28,7 +28,11 @@ let package = Package(
             name: "ApusReplay", dependencies: ["ApusEngine", "CApusProtocol", "CZlib"], path: "Engine/ApusReplay"),
         .target(
             name: "ApusLive", dependencies: ["ApusEngine", "CApusWire", "CApusProtocol"], path: "Engine/ApusLive",
-            exclude: ["VenueMetadata+Fetch.swift"]),
+            exclude: [
+                "VenueMetadata+Fetch.swift", "Account/AccountClients.swift", "Account/AccountTransport.swift",
+                "Account/BinanceAccountClient.swift", "Account/PolymarketAccountClient.swift",
+                "Account/PolymarketRequests.swift",
+            ]),
 
         // What sends to it.
         .executableTarget(

@@ -227,13 +227,24 @@ static void take_share(pm_session* self, const trade* trade, const share* share,
     tell_share(self, trade, share, APUS_REPORT_FILL, id, now_ns);
 }
 
-// Reads a share's numbers. Of an order that is not ours nothing is read. Returns 0 or -EBADMSG.
-static int read_share(pm_session* self, const apus_field* order, const apus_field* quantity, const apus_field* price,
-                      bool maker, share* share) {
+// An order of an earlier run may be asked for later, and the venue still counts the failed trade among what was matched of it.
+static int remember_failure(pm_session* self, const trade* trade, const apus_field* order, const apus_field* quantity) {
+    uint8_t hash[APUS_WORD_BYTES];
+    int64_t units;
+    if (apus_hex_parse((const char*)order->text, order->length, hash, sizeof hash) < 0) return 0;
+    if (apus_field_decimal(quantity, APUS_POLYMARKET_AMOUNT_DECIMALS, &units) < 0) return -EBADMSG;
+    uint64_t id = apus_polymarket_trade_id(trade->uuid->text, trade->uuid->length, apus_polymarket_venue_id(hash));
+    if (polymarket_find_part(self, id) == NULL) polymarket_add_part(self, id, PART_FAILED, units);
+    return 0;
+}
+
+// Reads a share's numbers. Of an order that is not ours nothing is read but its part in a failure. Returns 0 or -EBADMSG.
+static int read_share(pm_session* self, const trade* trade, const apus_field* order, const apus_field* quantity,
+                      const apus_field* price, bool maker, share* share) {
     *share = (struct share){.maker = maker};
     if (order->token != APUS_JSON_STRING) return 0;
     share->known = polymarket_find_hash(self, order->text, order->length);
-    if (share->known == NULL) return 0;
+    if (share->known == NULL) return trade->failed ? remember_failure(self, trade, order, quantity) : 0;
     const apus_instrument* instrument = apus_instrument_at(self->market->instruments, share->known->instrument);
     if (apus_field_decimal(quantity, instrument->quantity_decimals, &share->quantity) < 0
         || apus_field_decimal(price, instrument->price_decimals, &share->price) < 0 || share->quantity <= 0) {
@@ -257,7 +268,7 @@ static bool take_maker(void* context, const apus_field* text) {
     share share;
     // The one who reads has no room for more: what is left is asked for again.
     if (!polymarket_has_room(makers->self, 1) || apus_fields_read(text->text, text->length, names, fields, 3) < 0
-        || read_share(makers->self, &fields[0], &fields[1], &fields[2], true, &share) < 0) {
+        || read_share(makers->self, makers->trade, &fields[0], &fields[1], &fields[2], true, &share) < 0) {
         makers->result = -EBADMSG;
         return false;
     }
@@ -277,14 +288,14 @@ static int take_trade(pm_session* self, const apus_field* text, uint64_t now_ns)
     if (apus_fields_read(text->text, text->length, names, fields, COUNT) < 0) return -EBADMSG;
     bool timed = apus_field_has(&fields[TIME]);
     if (fields[ID].token != APUS_JSON_STRING || fields[STATUS].token != APUS_JSON_STRING
-        || apus_field_u64(&fields[timed ? TIME : MATCH_TIME], &time) < 0
-        || read_share(self, &fields[TAKER], &fields[SIZE], &fields[PRICE], false, &taker) < 0) {
+        || apus_field_u64(&fields[timed ? TIME : MATCH_TIME], &time) < 0) {
         return -EBADMSG;
     }
     // Seconds or milliseconds: the venue has both.
     trade trade = {.uuid = &fields[ID],
                    .failed = says(&fields[STATUS], "TRADE_STATUS_", "FAILED"),
                    .venue_ns = time * (time < 100000000000ull ? SECOND_NS : 1000000ull)};
+    if (read_share(self, &trade, &fields[TAKER], &fields[SIZE], &fields[PRICE], false, &taker) < 0) return -EBADMSG;
     makers makers = {.self = self, .trade = &trade, .now_ns = now_ns};
     if (taker.known != NULL) take_share(self, &trade, &taker, now_ns);
     if (fields[MAKERS].token == APUS_JSON_ARRAY_BEGIN

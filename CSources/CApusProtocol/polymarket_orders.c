@@ -38,6 +38,7 @@ void apus_polymarket_orders_config_default(apus_polymarket_orders_config* config
     config->gtd_least_ms = 60000;
     config->post_only_ns = SECONDS(120);
     config->trades_overlap_s = 60;
+    config->trades_first_s = 24 * 3600;
     config->pool = (apus_pool_config){
         .probe_interval_ns = SECONDS(15), .stall_ns = SECONDS(1), .max_in_flight = 1, .serial = true};
     config->posts_10s = 3500;
@@ -217,7 +218,7 @@ static void start(apus_session* session, uint64_t now_ns) {
     pm_session* self = self_of(session);
     self->running = true;
     self->version_due = true;
-    polymarket_trades_since(self, now_ns);
+    self->trades_after_s = polymarket_wall_ns(self, now_ns) / SECOND_NS - self->config.trades_first_s;
     self->heartbeat_due_ns = self->config.heartbeat_interval_ns == 0 ? UINT64_MAX : now_ns;
     for (uint32_t i = 0; i < self->config.lines; i++) {
         if (self->lines[i].state == LINE_DOWN) polymarket_start_line(&self->lines[i], now_ns);

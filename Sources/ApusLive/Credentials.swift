@@ -3,6 +3,7 @@ import Foundation
 /// What an account signs with, by venue. It has no description that would show a secret.
 package enum Credentials: Sendable, CustomStringConvertible, CustomDebugStringConvertible {
     case binance(BinanceCredentials)
+    case polymarket(PolymarketCredentials)
 
     package var description: String { "credentials" }
     package var debugDescription: String { "credentials" }
@@ -11,6 +12,7 @@ package enum Credentials: Sendable, CustomStringConvertible, CustomDebugStringCo
     package var account: UInt64 {
         switch self {
         case .binance(let credentials): stableHash("binance \(credentials.key)")
+        case .polymarket(let credentials): stableHash("polymarket \(credentials.wallet)")
         }
     }
 
@@ -18,7 +20,8 @@ package enum Credentials: Sendable, CustomStringConvertible, CustomDebugStringCo
     package init(_ venue: VenueKind, environment: [String: String]) throws(LiveError) {
         switch venue {
         case .binanceUSDM: self = .binance(try BinanceCredentials(environment: environment))
-        case .binanceCOINM, .binanceSpot, .polymarket:
+        case .polymarket: self = .polymarket(try PolymarketCredentials(environment: environment))
+        case .binanceCOINM, .binanceSpot:
             throw LiveError("orders cannot be sent to \(venue.rawValue) yet; use mode: paper")
         }
     }

@@ -56,6 +56,7 @@ package struct LiveConfiguration: Sendable {
     package var stallLimit: UInt64 = 0
     package var binance = BinanceOrderConfiguration()
     package var engine: EngineConfiguration
+    package var polymarket = PolymarketSettings()
 
     package init(venue: VenueKind, symbols: [String], orders: OrderRoute, engine: EngineConfiguration) {
         self.venue = venue

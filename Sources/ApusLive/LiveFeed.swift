@@ -167,6 +167,7 @@ package final class LiveFeed: FeedSource, @unchecked Sendable {
     ) throws -> UnsafeMutablePointer<apus_session> {
         switch credentials {
         case .binance(let credentials): return try makeBinanceOrders(metadata, credentials)
+        case .polymarket(let credentials): return try makePolymarketOrders(metadata, credentials)
         }
     }
 }

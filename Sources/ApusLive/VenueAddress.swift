@@ -73,8 +73,10 @@ package struct VenueAddresses: Sendable, Equatable {
     package var stream: VenueAddress?
     /// The account's own events; the listen key is appended to the path.
     package var user: VenueAddress?
-    /// The WebSocket API.
+    /// The WebSocket API; Polymarket: where orders are posted.
     package var orders: VenueAddress?
+    /// Polymarket: the Gamma API.
+    package var metadata: VenueAddress?
 
     package init() {}
 
@@ -86,6 +88,7 @@ package struct VenueAddresses: Sendable, Equatable {
         addresses.stream = addresses.rest
         addresses.user = addresses.rest
         addresses.orders = addresses.rest
+        addresses.metadata = addresses.rest
         return addresses
     }
 

@@ -6,7 +6,7 @@ package enum VenueKind: String, Sendable, CaseIterable {
     case polymarket
 
     /// Whether orders can be sent there; the others are for market data and paper trading.
-    package var takesOrders: Bool { self == .binanceUSDM }
+    package var takesOrders: Bool { self == .binanceUSDM || self == .polymarket }
 }
 
 /// A live engine that cannot be made or has failed, in words that say what to do.

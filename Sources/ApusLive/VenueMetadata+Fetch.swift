@@ -9,14 +9,17 @@ extension VenueMetadata {
     ///
     /// - Parameter caFile: certificates to trust in place of the system's.
     package static func fetch(
-        _ kind: VenueKind, symbols: [String], rest: VenueAddress?, caFile: String?
+        _ kind: VenueKind, symbols: [String], addresses: VenueAddresses, caFile: String?
     ) async throws -> VenueMetadata {
         let address: String
+        let rest = addresses.rest
         switch kind {
         case .binanceUSDM: address = base(rest, "https://fapi.binance.com") + "/fapi/v1/exchangeInfo"
         case .binanceCOINM: address = base(rest, "https://dapi.binance.com") + "/dapi/v1/exchangeInfo"
         case .binanceSpot: address = base(rest, "https://api.binance.com") + "/api/v3/exchangeInfo"
-        case .polymarket: return polymarket(symbols)
+        case .polymarket:
+            address = base(addresses.metadata, "https://gamma-api.polymarket.com") + "/markets"
+            return try await polymarket(symbols, address, caFile: caFile)
         }
         let info = try ExchangeInfo(json: try await get(address, caFile: caFile), source: address)
         let instruments = try info.definitions(of: symbols, venue: kind)
@@ -30,16 +33,29 @@ extension VenueMetadata {
         return "\(rest)".hasSuffix("/") ? String("\(rest)".dropLast()) : "\(rest)"
     }
 
-    // Every outcome token has the same rules but for its tick, which the stream tells; prices have at most four decimals.
-    private static func polymarket(_ tokens: [String]) -> VenueMetadata {
-        let instruments = tokens.map {
-            InstrumentDefinition(
-                symbol: $0, venue: VenueKind.polymarket.rawValue, contract: .binary, priceDecimals: 4,
-                quantityDecimals: 6,
-                tick: ExactDecimal(digits: 1, decimals: 2), lot: ExactDecimal(digits: 1, decimals: 2),
-                minQuantity: ExactDecimal(digits: 5))
+    // Tokens of one question; a longer address may be refused.
+    private static let tokensOfARequest = 20
+
+    private static func polymarket(
+        _ tokens: [String], _ address: String, caFile: String?
+    ) async throws -> VenueMetadata {
+        var instruments: [InstrumentDefinition] = []
+        var listings: [PolymarketListing] = []
+        for start in stride(from: 0, to: tokens.count, by: tokensOfARequest) {
+            let some = tokens[start..<min(start + tokensOfARequest, tokens.count)]
+            if let token = some.first(where: { !$0.utf8.allSatisfy { (48...57).contains($0) } || $0.isEmpty }) {
+                throw LiveError("venue.symbols: \"\(token)\" is no outcome token's id, which has digits alone")
+            }
+            let query = some.map { "clob_token_ids=\($0)" }.joined(separator: "&")
+            let source = "\(address)?\(query)"
+            let markets = try GammaMarkets(json: try await get(source, caFile: caFile), source: address)
+            for token in some {
+                let (definition, listing) = try markets.definition(of: token)
+                instruments.append(definition)
+                listings.append(listing)
+            }
         }
-        return VenueMetadata(instruments: instruments, settlementAsset: "USDC")
+        return VenueMetadata(instruments: instruments, settlementAsset: "USDC", listings: listings)
     }
 
     private static func get(_ address: String, caFile: String?) async throws -> Data {

@@ -7,13 +7,17 @@ package struct VenueMetadata: Sendable {
     package let settlementAsset: String
     /// The request budgets that the venue announces; empty: none.
     package let requestLimits: [RequestLimit]
+    /// Polymarket: what else is known of each instrument, in their order.
+    package let listings: [PolymarketListing]
 
     package init(
-        instruments: [InstrumentDefinition], settlementAsset: String, requestLimits: [RequestLimit] = []
+        instruments: [InstrumentDefinition], settlementAsset: String, requestLimits: [RequestLimit] = [],
+        listings: [PolymarketListing] = []
     ) {
         self.instruments = instruments
         self.settlementAsset = settlementAsset
         self.requestLimits = requestLimits
+        self.listings = listings
     }
 }
 

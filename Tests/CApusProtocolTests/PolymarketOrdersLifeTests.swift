@@ -88,6 +88,20 @@ private typealias Stage = PolymarketOrdersStage
             ])
     }
 
+    /// The venue counts a failed trade among what was matched; a session that begins later must not.
+    @Test func aFailureBeforeTheStartIsNotCounted() {
+        let stage = Stage()
+        let earlier = stage.make(1)
+        let id = stage.hash(earlier)
+        let failed = polymarketTrade(
+            "t1", taker: "0x1", size: "4", price: "0.3", status: "FAILED", makers: [(id, "4", "0.3")])
+        stage.answers["GET /data/trades"] = (200, "{\"data\":[\(failed)],\"next_cursor\":\"LTE=\"}")
+        stage.open()
+        stage.ask(APUS_ORDER_QUERY, earlier)
+        stage.answer(200, polymarketOrder(id, nil, matched: "7", trades: ["t1", "t2"]))
+        #expect(stage.news() == ["status 1: 3000000 is 2"])
+    }
+
     @Test func eventsOfOrders() {
         let stage = Stage()
         stage.open()

@@ -16,7 +16,7 @@ private typealias Stage = PolymarketOrdersStage
             ])
         #expect(stage.news() == ["missed 0"])
         let trades = try #require(stage.own.first { $0.path == "/data/trades" })
-        #expect(trades.target == "/data/trades?after=1699999945&next_cursor=MA==")
+        #expect(trades.target == "/data/trades?after=1699913605&next_cursor=MA==")
         #expect(stage.own.contains { $0.name == "POST /v1/heartbeats" && $0.body == "{\"heartbeat_id\":\"\"}" })
         #expect(stage.own.filter { $0.name == "GET /version" }.count >= 1)
     }

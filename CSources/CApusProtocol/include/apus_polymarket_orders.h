@@ -113,6 +113,7 @@ typedef struct apus_polymarket_orders_config {
     uint64_t gtd_least_ms;          // how far ahead an order's end must lie at least
     uint64_t post_only_ns;          // after a restart of the venue (HTTP 425)
     uint64_t trades_overlap_s;      // how far before the loss trades are asked for
+    uint64_t trades_first_s;        // how far before the start: failed trades of an earlier run's orders must be known
     apus_pool_config pool;
     uint32_t posts_10s;      // POST /order and /orders, of an address
     uint32_t posts_10min;    //

@@ -7,7 +7,9 @@ struct ConfigCommand: ParsableCommand {
         discussion: """
             Values come from, in rising order: the built-in defaults, the file of --config, environment variables
             (engine.idle is APUS_ENGINE_IDLE), and --set. Secrets come from the environment alone:
-            APUS_BINANCE_API_KEY and APUS_BINANCE_API_SECRET.
+            APUS_BINANCE_API_KEY and APUS_BINANCE_API_SECRET; for Polymarket APUS_POLYMARKET_PRIVATE_KEY, where the money is in
+            another wallet APUS_POLYMARKET_FUNDER and APUS_POLYMARKET_SIGNATURE_TYPE, and, to use an API key that is there
+            already, APUS_POLYMARKET_API_KEY, _API_SECRET and _API_PASSPHRASE (else it is derived).
             """)
 
     @OptionGroup var options: ConfigurationOptions

@@ -3,8 +3,8 @@ import CApusRing
 /// Every key there is, in the order in which it is shown. The file, the environment, `--set`, `apus config` and the
 /// documentation all follow this table.
 package let configurationSchema: [ConfigurationField] =
-    generalFields + engineFields + venueFields + strategyFields + riskFields + breakerFields + journalFields
-    + recoveryFields + supervisorFields + recordFields
+    generalFields + engineFields + venueFields + polymarketFields + strategyFields + riskFields + breakerFields
+    + journalFields + recoveryFields + supervisorFields + recordFields
 
 private let generalFields = [
     ConfigurationField(
@@ -53,7 +53,12 @@ private let venueFields = [
     ConfigurationField(
         "venue.user", .text, nil, "User stream address, wss://host[:port][/path]; default: the venue's own"),
     ConfigurationField(
-        "venue.orders", .text, nil, "WebSocket API address, wss://host[:port]/path; default: the venue's own"),
+        "venue.orders", .text, nil,
+        "Where orders are sent: Binance's WebSocket API, wss://host[:port]/path; Polymarket's CLOB, https://host[:port]; "
+            + "default: the venue's own"),
+    ConfigurationField(
+        "venue.metadata", .text, nil,
+        "Polymarket: the Gamma API, https://host[:port]; default: venue.rest where that is set, else the venue's own"),
     ConfigurationField("venue.tls.ca_file", .text, nil, "Certificates to trust in place of the system's, PEM"),
     ConfigurationField(
         "venue.seed", .integer(0...Int.max), .scalar("1"),

@@ -61,8 +61,11 @@ extension RunPlan {
         let order = SupervisorOrder(
             engine: configuration.name, socket: controlPath(configuration.name),
             journal: account.opened.configuration.path, account: account.opened.configuration.account,
-            venue: configuration.venue.rawValue, symbols: symbols,
-            rest: configuration.addresses.rest.map { "\($0)" }, caFile: configuration.caFile, isVenueInside: isLoopback,
+            venue: configuration.venue.rawValue, symbols: configuration.symbols,
+            rest: configuration.addresses.rest.map { "\($0)" },
+            orders: configuration.addresses.orders.map { "\($0)" },
+            metadata: configuration.addresses.metadata.map { "\($0)" }, polymarket: configuration.polymarket,
+            caFile: configuration.caFile, isVenueInside: isLoopback,
             stallSeconds: store.integer("supervisor.stall_seconds") ?? 10,
             deadManSeconds: store.integer("supervisor.dead_man_seconds") ?? 60,
             deadlineSeconds: store.integer("supervisor.deadline_seconds") ?? 60)

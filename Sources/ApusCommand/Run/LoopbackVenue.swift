@@ -8,6 +8,8 @@ struct LoopbackVenue {
     /// Nil where the engine sends no orders.
     let credentials: Credentials?
     let addresses: VenueAddresses
+    /// What its instruments are called: Polymarket's names of markets become the token ids of their first outcomes.
+    let symbols: [String]
 
     /// Starts it on a free port.
     static func start(
@@ -30,11 +32,18 @@ struct LoopbackVenue {
         case .polymarket: break
         }
         let venue = try launch.start(kind)
+        var names = symbols
+        if kind == .polymarket {
+            let key = venue.accounts.first?.first { $0.name == "private_key" }?.value ?? ""
+            credentials = .polymarket(
+                try PolymarketCredentials(key: PolymarketKey(key), funder: nil, signatureType: 0, api: nil))
+            names = venue.instruments.compactMap { row in row.first { $0.name == "yes" }?.value }
+        }
         guard let port = venue.port else {
             throw CommandFailure(ExitStatus.failure, "the loopback venue has no port")
         }
         return LoopbackVenue(
-            venue: venue, credentials: credentials, addresses: .loopback(port: port, isSecure: false))
+            venue: venue, credentials: credentials, addresses: .loopback(port: port, isSecure: false), symbols: names)
     }
 
     func stop() throws { try venue.stop() }

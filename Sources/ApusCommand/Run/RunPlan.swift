@@ -80,8 +80,9 @@ struct RunPlan {
     /// Asks the venue what must be known of the instruments.
     func metadata(_ configuration: LiveConfiguration) throws -> VenueMetadata {
         try blocking {
-            try await VenueMetadata.fetch(
-                configuration.venue, symbols: configuration.symbols, rest: configuration.addresses.rest,
+            try await configuration.prepareCredentials()
+            return try await VenueMetadata.fetch(
+                configuration.venue, symbols: configuration.symbols, addresses: configuration.addresses,
                 caFile: configuration.caFile)
         }
     }
@@ -102,7 +103,7 @@ struct RunPlan {
         engine.venueBreaker = BreakerSettings.name(venue: venueKind)
         engine.startBalance = Money(whole: 100_000)
         var live = LiveConfiguration(
-            venue: VenueKind(rawValue: venueKind) ?? .binanceUSDM, symbols: symbols,
+            venue: VenueKind(rawValue: venueKind) ?? .binanceUSDM, symbols: loopback?.symbols ?? symbols,
             orders: try route(loopback), engine: engine)
         live.addresses = try loopback?.addresses ?? Self.addresses(store)
         live.caFile = store.text("venue.tls.ca_file")
@@ -114,6 +115,7 @@ struct RunPlan {
         live.feedSlots = UInt32(store.integer("engine.feed_slots") ?? 65_536)
         live.instruments = UInt32(store.integer("engine.instruments") ?? 256)
         live.boardDepth = UInt32(store.integer("engine.board_depth") ?? 20)
+        live.polymarket = store.polymarketSettings
         return live
     }
 
@@ -143,6 +145,7 @@ struct RunPlan {
         addresses.stream = try address("venue.stream")
         addresses.user = try address("venue.user")
         addresses.orders = try address("venue.orders")
+        addresses.metadata = try address("venue.metadata") ?? addresses.rest
         return addresses
     }
 

@@ -12,6 +12,10 @@ struct SupervisorOrder: Codable, Sendable {
     var venue: String
     var symbols: [String]
     var rest: String?
+    /// Where orders go and metadata comes from, and the venue's settings, where these are more than one address.
+    var orders: String?
+    var metadata: String?
+    var polymarket: PolymarketSettings?
     var caFile: String?
     /// The venue lives in the engine's process and dies with it.
     var isVenueInside: Bool
@@ -29,11 +33,15 @@ struct SupervisorOrder: Codable, Sendable {
             orders: .live(try Credentials(kind, environment: Environment.all())), engine: EngineConfiguration(runTag: 0)
         )
         configuration.addresses.rest = try rest.map { text throws(LiveError) in try VenueAddress(text) }
+        configuration.addresses.orders = try orders.map { text throws(LiveError) in try VenueAddress(text) }
+        configuration.addresses.metadata = try metadata.map { text throws(LiveError) in try VenueAddress(text) }
+        configuration.polymarket = polymarket ?? configuration.polymarket
         configuration.caFile = caFile
         let known = configuration
         let metadata = try blocking {
-            try await VenueMetadata.fetch(
-                known.venue, symbols: known.symbols, rest: known.addresses.rest, caFile: known.caFile)
+            try await known.prepareCredentials()
+            return try await VenueMetadata.fetch(
+                known.venue, symbols: known.symbols, addresses: known.addresses, caFile: known.caFile)
         }
         guard let client = try configuration.accountClient(metadata) else {
             throw CommandFailure(ExitStatus.usage, "orders cannot be sent to \(venue)")

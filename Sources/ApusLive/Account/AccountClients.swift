@@ -7,6 +7,9 @@ extension LiveConfiguration {
             return try BinanceAccountClient(
                 credentials, rest: addresses.rest, symbols: metadata.instruments.map(\.symbol),
                 settlementAsset: metadata.settlementAsset, caFile: caFile)
+        case .polymarket(let credentials):
+            return PolymarketAccountClient(
+                credentials, settings: polymarket, metadata: metadata, addresses: addresses, caFile: caFile)
         }
     }
 }

@@ -1,0 +1,159 @@
+import Apus
+import ApusEngine
+import Foundation
+import Testing
+
+@testable import ApusCommand
+@testable import ApusLive
+
+/// The publicly known first key of Hardhat.
+private let publicKey = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
+private let ownAddress = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
+private let wallet = "0x1111111111111111111111111111111111111111"
+private let first = "71321045679252212594626385532706912750332728571942532289631379312455583992563"
+private let second = "52114319501245915516055106046884209969926127482827954674443846427813813222426"
+
+@Suite struct PolymarketCredentialsTests {
+    private func credentials(_ values: [String: String]) throws(LiveError) -> PolymarketCredentials {
+        try PolymarketCredentials(
+            environment: Dictionary(uniqueKeysWithValues: values.map { ("APUS_POLYMARKET_\($0)", $1) }))
+    }
+
+    private func failure(_ values: [String: String]) -> String {
+        do {
+            _ = try credentials(values)
+            return ""
+        } catch { return error.description }
+    }
+
+    @Test func aKeyAloneIsEnough() throws {
+        let own = try credentials(["PRIVATE_KEY": publicKey])
+        #expect(own.wallet == ownAddress && own.signatureType == 0 && own.apiKey == nil)
+        #expect(try credentials(["PRIVATE_KEY": String(publicKey.dropFirst(2))]).wallet == ownAddress)
+        let safe = try credentials(["PRIVATE_KEY": publicKey, "FUNDER": wallet, "SIGNATURE_TYPE": "2"])
+        #expect(safe.wallet == wallet && safe.signatureType == 2)
+        let known = try credentials([
+            "PRIVATE_KEY": publicKey, "API_KEY": "k", "API_SECRET": "c2VjcmV0", "API_PASSPHRASE": "p",
+        ])
+        #expect(known.apiKey == PolymarketAPIKey(key: "k", secret: "c2VjcmV0", passphrase: "p"))
+    }
+
+    @Test func whatIsWrongIsNamedAndNoSecretIsShown() {
+        #expect(failure([:]).contains("APUS_POLYMARKET_PRIVATE_KEY"))
+        let bad = "0x" + String(repeating: "12", count: 20)
+        #expect(failure(["PRIVATE_KEY": bad]).contains("APUS_POLYMARKET_PRIVATE_KEY"))
+        #expect(!failure(["PRIVATE_KEY": bad]).contains("1212"))
+        #expect(failure(["PRIVATE_KEY": publicKey, "SIGNATURE_TYPE": "4"]).contains("none of 0, 1, 2 and 3"))
+        #expect(failure(["PRIVATE_KEY": publicKey, "SIGNATURE_TYPE": "1"]).contains("APUS_POLYMARKET_FUNDER"))
+        #expect(failure(["PRIVATE_KEY": publicKey, "FUNDER": wallet]).contains("APUS_POLYMARKET_SIGNATURE_TYPE"))
+        #expect(failure(["PRIVATE_KEY": publicKey, "FUNDER": "0x12"]).contains("is no address"))
+        #expect(failure(["PRIVATE_KEY": publicKey, "API_KEY": "k"]).contains("belong together"))
+    }
+
+    @Test func secretsAreNotDescribed() throws {
+        let known = try credentials([
+            "PRIVATE_KEY": publicKey, "API_KEY": "k", "API_SECRET": "c2VjcmV0", "API_PASSPHRASE": "passphrase",
+        ])
+        for text in ["\(known)", String(reflecting: known), "\(Credentials.polymarket(known))"] {
+            #expect(text == "credentials")
+        }
+        #expect(known.apiKey.map { "\($0)" } == "API key")
+    }
+
+    /// The venue's published answer for level 1.
+    @Test func levelOne() throws {
+        let key = try PolymarketKey(publicKey)
+        #expect(
+            key.authSignature(chain: 80002, timestamp: 10_000_000, nonce: 23)
+                == "0xf62319a987514da40e57e2f4d7529f7bac38f0355bd88bb5adbb3768d80de6c1"
+                + "682518e0af677d5260366425f4361e7b70c25ae232aff0ab2331e2b164a1aedc1b")
+    }
+
+    /// The venue's published answer for level 2.
+    @Test func levelTwo() {
+        let key = PolymarketAPIKey(
+            key: "k", secret: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", passphrase: "p")
+        #expect(
+            key.signature(of: "1000000test-sign/orders{\"hash\": \"0x123\"}")
+                == "ZwAdJKvoYRlEKDkNMwd5BuwNNtg93kNaR_oU2HrfVvc=")
+        #expect(PolymarketAPIKey(key: "k", secret: "!", passphrase: "p").signature(of: "x") == nil)
+    }
+}
+
+@Suite struct GammaMarketsTests {
+    private func markets(_ fields: String) throws -> GammaMarkets {
+        let text =
+            "[{\"conditionId\":\"0x01\",\"clobTokenIds\":\"[\\\"\(first)\\\", \\\"\(second)\\\"]\"\(fields)}]"
+        return try GammaMarkets(json: Data(text.utf8), source: "gamma")
+    }
+
+    @Test func aToken() throws {
+        let found = try markets(
+            ",\"orderPriceMinTickSize\":0.001,\"orderMinSize\":15,\"negRisk\":true,\"version\":\"3\",\"closed\":false"
+        ).definition(of: second)
+        #expect(found.0.symbol == second && found.0.tick.description == "0.001" && found.0.contract == .binary)
+        #expect(found.0.minQuantity?.description == "15" && found.0.lot.description == "0.01")
+        #expect(
+            found.1
+                == PolymarketListing(condition: "0x01", isNegRisk: true, version: 3, minOrderSize: "15"))
+    }
+
+    @Test func whatMayBeMissing() throws {
+        let listing = try markets(",\"orderPriceMinTickSize\":0.01").definition(of: first).1
+        #expect(listing == PolymarketListing(condition: "0x01", isNegRisk: false, version: 0, minOrderSize: "5"))
+    }
+
+    @Test func whatCannotBeTraded() throws {
+        func failure(_ fields: String, _ token: String = first) throws -> String {
+            let found = try markets(fields)
+            return (#expect(throws: LiveError.self) { try found.definition(of: token) })?.description ?? ""
+        }
+        let tick = ",\"orderPriceMinTickSize\":0.01"
+        #expect(try failure(tick + ",\"closed\":true").contains("takes no orders"))
+        #expect(try failure(tick + ",\"acceptingOrders\":false").contains("takes no orders"))
+        #expect(try failure("").contains("orderPriceMinTickSize"))
+        #expect(try failure(tick + ",\"version\":4").contains("version 4"))
+        #expect(try failure(tick, String(first.dropLast())).contains("no outcome token"))
+        #expect(throws: LiveError.self) { try GammaMarkets(json: Data("{}".utf8), source: "gamma") }
+    }
+}
+
+@Suite struct PolymarketSettingsTests {
+    @Test func configuredValuesReachTheSession() throws {
+        let store = try ConfigurationStore(
+            file: nil, environment: [:],
+            assignments: [
+                "venue.polymarket.chain_id=80002", "venue.polymarket.orders_per_second=7",
+                "venue.polymarket.exchange=\(wallet)",
+            ])
+        let settings = store.polymarketSettings
+        #expect(settings.chain == 80002 && settings.ordersPerSecond == 7 && settings.exchange == wallet)
+        #expect(settings.orderBurst == 60 && settings.heartbeatSeconds == 5)
+        #expect(throws: LiveError.self) { try PolymarketSettings.address("0x12") }
+    }
+
+    @Test func anOrdersNameFollowsFromItsNumbers() throws {
+        let key = PolymarketAPIKey(key: "k", secret: "c2VjcmV0", passphrase: "p")
+        let credentials = try PolymarketCredentials(
+            key: PolymarketKey(publicKey), funder: nil, signatureType: 0, api: key)
+        let definition = InstrumentDefinition(
+            symbol: first, venue: "polymarket", contract: .binary, priceDecimals: 4, quantityDecimals: 6,
+            tick: ExactDecimal(digits: 1, decimals: 2), lot: ExactDecimal(digits: 1, decimals: 2))
+        let listing = PolymarketListing(condition: "", isNegRisk: false, version: 0, minOrderSize: "5")
+        let order = KnownOrder(
+            clientID: 77, venueID: 0, symbol: first, side: .sell, price: ExactDecimal(digits: 31, decimals: 2),
+            quantity: ExactDecimal(digits: 10), wallMilliseconds: 1_700_000_000_123, expireMilliseconds: 0,
+            timeInForce: .goodTillCanceled)
+        func name(_ order: KnownOrder, version: UInt8 = 2) throws -> [UInt8] {
+            try credentials.hash(of: order, definition, listing, settings: PolymarketSettings(), version: version)
+        }
+        var other = order
+        other.clientID = 78
+        #expect(try name(order) == name(order))
+        #expect(try name(order) != name(other))
+        #expect(try name(order) != name(order, version: 3))
+        other = order
+        other.price = ExactDecimal(digits: 2)
+        #expect(throws: LiveError.self) { try name(other) }
+    }
+}
