@@ -239,7 +239,7 @@ static void tell_end(apus_deriv_orders* self, apus_deriv_contract* contract, int
     bool ours = sale->state != APUS_DERIV_FREE && contract->sold;
     apus_report end = {
         .client_id = ours ? sale->client_id : 0,
-        .venue_order_id = contract->id,
+        .venue_order_id = ours ? contract->id | APUS_DERIV_SALE : contract->id,
         .trade_id = contract->sell_trade,
         .instrument = contract->instrument,
         .kind = ours ? APUS_REPORT_FILL : APUS_REPORT_SETTLED,

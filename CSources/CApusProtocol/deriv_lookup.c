@@ -72,11 +72,16 @@ static bool tell_again(apus_deriv_orders* self, const apus_order* order) {
     return false;
 }
 
+// An order of this process that waits for nothing has had its report: the question was asked before that was read.
+static bool was_told(const apus_deriv_orders* self, const apus_order* order) {
+    return self->has_run && order->target_id >> 32 == self->run;
+}
+
 static void ask_about_buy(apus_deriv_orders* self, const apus_order* order, uint64_t now_ns) {
     apus_deriv_order* buy = &self->buys[order->instrument];
     if (tell_again(self, order)) return;
-    if (buy->state == APUS_DERIV_FREE) remember(self, buy, order);
-    if (buy->client_id != order->target_id || buy->state == APUS_DERIV_WAITING) {
+    if (buy->state == APUS_DERIV_FREE && !was_told(self, order)) remember(self, buy, order);
+    if (buy->client_id != order->target_id || buy->state != APUS_DERIV_UNRESOLVED) {
         say_unknown(self, order, now_ns);
         return;
     }
@@ -96,10 +101,11 @@ static apus_deriv_contract* sold_by(const apus_deriv_orders* self, uint64_t clie
 
 // The contract that a sell was to sell, from what the engine knows of it.
 static apus_deriv_contract* named_by(apus_deriv_orders* self, const apus_order* order) {
-    if (order->venue_id == 0) return NULL;
-    apus_deriv_contract* contract = deriv_contract(self, order->venue_id);
+    uint64_t id = order->venue_id & ~APUS_DERIV_SALE;
+    if (id == 0) return NULL;
+    apus_deriv_contract* contract = deriv_contract(self, id);
     if (contract == NULL) {
-        contract = deriv_contract_add(self, order->venue_id, order->instrument);
+        contract = deriv_contract_add(self, id, order->instrument);
         if (contract != NULL) contract->told = true;
     }
     if (contract == NULL || contract->state != APUS_DERIV_OPEN || contract->sale.state != APUS_DERIV_FREE) return NULL;
@@ -109,11 +115,11 @@ static apus_deriv_contract* named_by(apus_deriv_orders* self, const apus_order* 
 
 // The contract has ended by itself before a sell of it was found: it was not carried out.
 static bool has_expired(apus_deriv_orders* self, const apus_order* order, uint64_t now_ns) {
-    const apus_deriv_contract* contract = deriv_contract(self, order->venue_id);
+    const apus_deriv_contract* contract = deriv_contract(self, order->venue_id & ~APUS_DERIV_SALE);
     if (contract == NULL || contract->state != APUS_DERIV_CLOSED) return false;
     apus_report refusal = {
         .client_id = order->target_id,
-        .venue_order_id = contract->id,
+        .venue_order_id = contract->id | APUS_DERIV_SALE,
         .instrument = order->instrument,
         .kind = APUS_REPORT_REJECTED,
         .side = APUS_SELL,
@@ -130,14 +136,15 @@ static bool has_expired(apus_deriv_orders* self, const apus_order* order, uint64
 static void ask_about_sell(apus_deriv_orders* self, const apus_order* order, uint64_t now_ns) {
     if (tell_again(self, order) || has_expired(self, order, now_ns)) return;
     apus_deriv_contract* contract = sold_by(self, order->target_id);
-    if (contract == NULL) contract = named_by(self, order);
+    if (contract == NULL && !was_told(self, order)) contract = named_by(self, order);
     if (contract != NULL && contract->sale.state == APUS_DERIV_UNRESOLVED) {
         if (contract->sale.asked_ns == 0) contract->sale.asked_ns = now_ns;
         self->next_watch_ns = now_ns;
         return;
     }
     apus_deriv_order* stray = &self->strays[order->instrument];
-    bool waits = contract != NULL || (stray->state != APUS_DERIV_FREE && stray->client_id != order->target_id);
+    bool waits = contract != NULL || was_told(self, order)
+                 || (stray->state != APUS_DERIV_FREE && stray->client_id != order->target_id);
     if (waits) {
         say_unknown(self, order, now_ns);
         return;
@@ -349,6 +356,25 @@ static void adopt_rows(apus_deriv_orders* self) {
         adopt_row(self, fields);
 }
 
+// What was held at the start and ended before the first portfolio: it is asked about, and told as settled.
+static void adopt_ended(apus_deriv_orders* self) {
+    apus_deriv_text fields[APUS_DERIV_FIELDS];
+    apus_deriv_rows rows;
+    uint64_t since = (self->config.since_ms != 0 ? self->config.since_ms : self->started_ms) / 1000, id, bought, sold;
+    apus_deriv_rows_begin(&rows, &self->line.deriv.last);
+    while (apus_deriv_rows_next(&rows, fields) == 1) {
+        if (apus_deriv_whole(&fields[APUS_DERIV_CONTRACT], &id) < 0 || deriv_contract(self, id) != NULL) continue;
+        if (apus_deriv_whole(&fields[APUS_DERIV_BOUGHT_AT], &bought) < 0 || bought >= since) continue;
+        if (apus_deriv_whole(&fields[APUS_DERIV_SOLD_AT], &sold) < 0 || sold < since) continue;
+        for (uint32_t i = 0; i < self->market->instruments->count; i++) {
+            if (!row_is(self, fields, (uint16_t)i)) continue;
+            apus_deriv_contract* contract = deriv_contract_add(self, id, (uint16_t)i);
+            if (contract != NULL) contract->told = true;
+            break;
+        }
+    }
+}
+
 // MARK: a look
 
 static bool ask_portfolio(apus_deriv_orders* self, uint64_t now_ns) {
@@ -366,7 +392,7 @@ static bool ask_table(apus_deriv_orders* self, uint64_t now_ns) {
 }
 
 uint32_t deriv_keep_lookup(apus_deriv_orders* self, uint64_t now_ns) {
-    bool wanted = !self->synced || self->lookup_wanted;
+    bool wanted = !self->synced || !self->table_seen || self->lookup_wanted;
     if (self->lookup == TABLE && !self->table_asked) {
         self->table_asked = ask_table(self, now_ns);
         return self->table_asked;
@@ -402,8 +428,8 @@ void deriv_take_portfolio(apus_deriv_orders* self, uint64_t now_ns) {
     find_buys(self, true);
     adopt_rows(self);
     if (!self->synced) self->missed = true;
+    self->lookup = is_incomplete(self) || !self->table_seen ? TABLE : IDLE;
     self->synced = self->ever_synced = true;
-    self->lookup = is_incomplete(self) ? TABLE : IDLE;
     self->next_watch_ns = now_ns;
 }
 
@@ -413,6 +439,8 @@ void deriv_take_table(apus_deriv_orders* self, uint64_t now_ns) {
     self->table_asked = false;
     find_buys(self, false);
     find_sells(self);
+    if (!self->table_seen) adopt_ended(self);
+    self->table_seen = true;
     for (uint32_t i = 0; i < self->market->instruments->count; i++) {
         if (was_asked(self, &self->buys[i])) say_missing(self, &self->buys[i], (uint16_t)i, APUS_BUY, now_ns);
         if (was_asked(self, &self->strays[i])) say_missing(self, &self->strays[i], (uint16_t)i, APUS_SELL, now_ns);

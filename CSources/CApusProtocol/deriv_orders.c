@@ -326,6 +326,14 @@ static uint32_t tell_account(apus_deriv_orders* self, uint64_t now_ns) {
         self->missed = false;
         work++;
     }
+    if (apus_guard_watch(&self->guard, now_ns) == APUS_GUARD_STALL_BEGAN) self->stall_news = true;
+    if (self->stall_news && deriv_has_room(self, 1)) {
+        // New orders are refused from now on; nothing rests that could be canceled.
+        apus_report stalled = {.kind = APUS_REPORT_STALLED, .instrument = APUS_INSTRUMENT_NONE, .receive_ns = now_ns};
+        deriv_report(self, &stalled);
+        self->stall_news = false;
+        work++;
+    }
     if (self->balance_news && deriv_has_room(self, 1)) {
         apus_report balance = {.kind = APUS_REPORT_BALANCE,
                                .instrument = APUS_INSTRUMENT_NONE,
@@ -374,6 +382,8 @@ static uint64_t deadline(const apus_session* session) {
     uint64_t access = deriv_access_deadline(self);
     if (access < due) due = access;
     if (self->line.usable && self->next_watch_ns < due) due = self->next_watch_ns;
+    uint64_t watch = apus_guard_deadline(&self->guard);
+    if (watch < due) due = watch;
     return due;
 }
 
@@ -425,7 +435,11 @@ int apus_deriv_orders_init(apus_deriv_orders* self, const apus_deriv_orders_conf
     self->market = market;
     self->out = market->out;
     self->rings = rings;
-    self->guard = (apus_guard){.trading = rings->trading, .market = market, .max_age_ns = config->max_age_ns};
+    self->guard = (apus_guard){.trading = rings->trading,
+                               .decided = rings->decided,
+                               .market = market,
+                               .max_age_ns = config->max_age_ns,
+                               .stall_ns = config->stall_ns};
     self->channels[CHANNEL_LINE] = &self->line.channel;
     self->channels[CHANNEL_REST] = &self->rest;
     self->session = (apus_session){.ops = &operations, .channels = self->channels, .channel_count = 2};

@@ -46,7 +46,6 @@ static uint8_t check_order(apus_deriv_orders* self, const apus_order* order, uin
     uint8_t reason = apus_guard_check(&self->guard, order, now_ns);
     if (reason != APUS_GUARD_PASSED) return reason;
     if (order->time_in_force == APUS_POST_ONLY) return APUS_GUARD_UNSUPPORTED;
-    if (order->expire_ms != 0 && deriv_wall_ms(self, now_ns) >= order->expire_ms) return APUS_GUARD_EXPIRED;
     if (order->quantity != apus_instrument_at(self->market->instruments, order->instrument)->lot_units) {
         return APUS_GUARD_QUANTITY;
     }
@@ -116,7 +115,7 @@ static uint8_t send_sell(apus_deriv_orders* self, const apus_order* taken, uint6
     uint8_t reason = send_request(self, &order, APUS_DERIV_ASK_SELL, text, (size_t)length, &contract->sale, now_ns);
     if (reason != APUS_GUARD_PASSED) return reason;
     apus_report sent = report_on_request(&order, APUS_REPORT_SENT, now_ns);
-    sent.venue_order_id = contract->id;
+    sent.venue_order_id = contract->id | APUS_DERIV_SALE;
     deriv_report(self, &sent);
     deriv_show_bid(self, order.instrument);
     return reason;
@@ -134,6 +133,10 @@ static void send_order(apus_deriv_orders* self, const apus_order* order, uint64_
         return;
     }
     uint8_t reason = APUS_GUARD_UNSUPPORTED;
+    if (order->action == APUS_ORDER_PLACE) {
+        self->run = order->client_id >> 32;
+        self->has_run = true;
+    }
     if (order->action == APUS_ORDER_QUERY) reason = APUS_GUARD_INSTRUMENT;
     if (order->action == APUS_ORDER_PLACE) reason = check_order(self, order, now_ns);
     if (order->action == APUS_ORDER_PLACE && reason == APUS_GUARD_PASSED) {

@@ -17,7 +17,9 @@ import Testing
         var fields = message.fields
         return withUnsafeBytes(of: &fields) { bytes in
             let field = bytes.assumingMemoryBound(to: apus_deriv_text.self)[Int(field.rawValue)]
-            return field.bytes.map { String(decoding: UnsafeBufferPointer(start: $0, count: field.length), as: UTF8.self) }
+            return field.bytes.map {
+                String(decoding: UnsafeBufferPointer(start: $0, count: field.length), as: UTF8.self)
+            }
         }
     }
 
@@ -57,7 +59,8 @@ import Testing
         ("InternalServerError", APUS_DERIV_ERROR_INTERNAL),
     ])
     func errorsHaveStableNumbers(code: String, error: apus_deriv_error) {
-        decode("{\"error\":{\"code\":\"\(code)\",\"message\":\"m\"},\"msg_type\":\"buy\",\"req_id\":1}") { result, message in
+        decode("{\"error\":{\"code\":\"\(code)\",\"message\":\"m\"},\"msg_type\":\"buy\",\"req_id\":1}") {
+            result, message in
             #expect(result == 0 && kind(message) == APUS_DERIV_BUY && UInt32(message.error) == error.rawValue)
             #expect(apus_deriv_is(&message.error_message, "m", 1))
         }
@@ -89,9 +92,12 @@ import Testing
     }
 
     @Test func truncatedAnywhereItIsNoMessage() {
-        let whole = "{\"msg_type\":\"portfolio\",\"portfolio\":{\"contracts\":[{\"contract_id\":1,\"x\":\"\\u00e9\"}]},\"req_id\":4}"
+        let whole =
+            "{\"msg_type\":\"portfolio\",\"portfolio\":{\"contracts\":[{\"contract_id\":1,\"x\":\"\\u00e9\"}]},\"req_id\":4}"
         for length in 0..<whole.utf8.count {
-            decode(String(decoding: whole.utf8.prefix(length), as: UTF8.self)) { result, _ in #expect(result == -EBADMSG) }
+            decode(String(decoding: whole.utf8.prefix(length), as: UTF8.self)) { result, _ in
+                #expect(result == -EBADMSG)
+            }
         }
         decode(whole) { result, _ in #expect(result == 0) }
     }
@@ -152,7 +158,8 @@ import Testing
             apus_deriv_ticks_begin(&ticks, &message)
             var epochs: [UInt64] = []
             while apus_deriv_ticks_next(&ticks, &epoch, &price) == 1 { epochs.append(epoch) }
-            #expect(epochs == [1_587_556_946, 1_587_556_948, 1_587_556_950, 1_587_556_952, 1_587_556_954, 1_587_556_956])
+            #expect(
+                epochs == [1_587_556_946, 1_587_556_948, 1_587_556_950, 1_587_556_952, 1_587_556_954, 1_587_556_956])
             #expect(apus_deriv_is(&message.asked_symbol, "R_50", 4))
         }
     }
@@ -169,7 +176,8 @@ import Testing
             let text = String(decoding: try JSONSerialization.data(withJSONObject: value), as: UTF8.self)
             decode(text) { result, message in
                 #expect(
-                    result == 0, "\(name): \(String(cString: apus_deriv_fault_text(message.fault))) at \(message.error_offset)")
+                    result == 0,
+                    "\(name): \(String(cString: apus_deriv_fault_text(message.fault))) at \(message.error_offset)")
             }
         }
     }
@@ -232,9 +240,12 @@ import Testing
         }
     }
 
-    private func row(_ shortcode: String, price: String = "10", payout: String = "\"19.53\"", type: String? = nil) -> String {
+    private func row(_ shortcode: String, price: String = "10", payout: String = "\"19.53\"", type: String? = nil)
+        -> String
+    {
         let type = type.map { "\"contract_type\":\"\($0)\"," } ?? ""
-        return "{\(type)\"buy_price\":\(price),\"payout\":\(payout),\"purchase_time\":1000,\"shortcode\":\"\(shortcode)\"}"
+        return
+            "{\(type)\"buy_price\":\(price),\"payout\":\(payout),\"purchase_time\":1000,\"shortcode\":\"\(shortcode)\"}"
     }
 
     @Test func contractsAreKnownByTheirShortcode() {

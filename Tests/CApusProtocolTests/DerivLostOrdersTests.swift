@@ -240,13 +240,13 @@ import Testing
         stage.query(9, wall: wall)
         let row = "[\(DerivStage.row(55, bought: wall / 1000, trade: 71))]"
         stage.sync(row)
-        stage.advance(0.06)
-        stage.answer("profit_table", "\"profit_table\":{\"transactions\":[]}")
         #expect(stage.news() == [[Self.unknown, 9, 1000, 0]], "it may still arrive")
         stage.advance(0.06)
         stage.answer("proposal_open_contract", "\"subscription\":{\"id\":\"C\"},\(DerivStage.state(55))")
         stage.propose()
-        stage.advance(8)
+        look(stage, portfolio: row)
+        stage.advance(5)
+        _ = stage.news()
         stage.query(9, wall: wall)
         look(stage, portfolio: row)
         #expect(stage.news() == [[Self.notFound, 9, 1000, 0]])
@@ -263,6 +263,29 @@ import Testing
         #expect(stage.news() == [[Self.settled, 0, 1953, 74]])
     }
 
+    @Test func whatWasHeldAtTheStartAndEndedBeforeTheFirstPortfolioIsSettled() {
+        let stage = DerivStage()
+        stage.startOrders()
+        let started = stage.epoch
+        stage.advance(3)
+        stage.connectAccount()
+        func row(_ contract: Int, bought: UInt64, sold: UInt64) -> String {
+            var row = DerivStage.row(contract, bought: bought, trade: contract)
+            row.removeLast()
+            return row + ",\"sell_price\":\"0\",\"sell_time\":\(sold)}"
+        }
+        let ended = [
+            row(55, bought: started - 9, sold: started + 1), row(56, bought: started - 9, sold: started - 1),
+            row(57, bought: started + 1, sold: started + 2),
+        ]
+        stage.sync(ended: "[\(ended.joined(separator: ","))]")
+        stage.advance(0.06)
+        stage.answer("proposal_open_contract", DerivStage.state(55, status: "lost", sellPrice: "0", trade: 74))
+        #expect(stage.news() == [[Self.settled, 0, 0, 74]])
+        stage.advance(0.06)
+        #expect(stage.take("proposal_open_contract") == nil, "the others had ended before, or began later")
+    }
+
     @Test func aContractOfTheFirstPortfolioIsHeldAndLaterOnesAreOthers() {
         let stage = DerivStage()
         stage.openOrders("[\(DerivStage.row(55, bought: stage.epoch, trade: 71))]")
@@ -272,7 +295,8 @@ import Testing
         #expect(stage.take("sell")?.text.hasPrefix("{\"sell\":55,") == true)
         reconnect(
             stage,
-            portfolio: "[\(DerivStage.row(55, bought: 1, trade: 71)),\(DerivStage.row(56, bought: stage.epoch, trade: 80))]")
+            portfolio:
+                "[\(DerivStage.row(55, bought: 1, trade: 71)),\(DerivStage.row(56, bought: stage.epoch, trade: 80))]")
         stage.advance(0.06)
         #expect(stage.take("proposal_open_contract")?.text.contains("\"contract_id\":55,") == true)
         #expect(stage.take("proposal_open_contract") == nil)

@@ -199,15 +199,18 @@ import Testing
             ])
         stage.tell(
             stage.stream,
-            "{\"msg_type\":\"proposal\",\"req_id\":1,\"subscription\":{\"id\":\"S\"},\"proposal\":{\"id\":\"P\",\"ask_price\":5}}")
+            "{\"msg_type\":\"proposal\",\"req_id\":1,\"subscription\":{\"id\":\"S\"},\"proposal\":{\"id\":\"P\",\"ask_price\":5}}"
+        )
         #expect(stage.state(3) == APUS_STATE_LIVE && stage.touch(3) == [0, 500])
         stage.tell(
             stage.stream,
-            "{\"msg_type\":\"proposal\",\"subscription\":{\"id\":\"S\"},\"proposal\":{\"id\":\"Q\",\"ask_price\":\"5.25\"}}")
+            "{\"msg_type\":\"proposal\",\"subscription\":{\"id\":\"S\"},\"proposal\":{\"id\":\"Q\",\"ask_price\":\"5.25\"}}"
+        )
         #expect(stage.touch(3) == [0, 525])
         stage.tell(
             stage.stream,
-            "{\"msg_type\":\"proposal\",\"subscription\":{\"id\":\"other\"},\"proposal\":{\"id\":\"R\",\"ask_price\":\"9\"}}")
+            "{\"msg_type\":\"proposal\",\"subscription\":{\"id\":\"other\"},\"proposal\":{\"id\":\"R\",\"ask_price\":\"9\"}}"
+        )
         #expect(stage.touch(3) == [0, 525], "a subscription of somebody else")
     }
 
@@ -218,7 +221,8 @@ import Testing
         stage.advance(0.06)
         stage.tell(
             stage.stream,
-            "{\"msg_type\":\"proposal\",\"req_id\":1,\"subscription\":{\"id\":\"S\"},\"proposal\":{\"id\":\"P\",\"ask_price\":5}}")
+            "{\"msg_type\":\"proposal\",\"req_id\":1,\"subscription\":{\"id\":\"S\"},\"proposal\":{\"id\":\"P\",\"ask_price\":5}}"
+        )
         #expect(stage.state(1) == APUS_STATE_LIVE)
         stage.tell(
             stage.stream,
@@ -236,7 +240,8 @@ import Testing
         _ = stage.texts(stage.stream)
         stage.tell(
             stage.stream,
-            "{\"msg_type\":\"proposal\",\"req_id\":1,\"subscription\":{\"id\":\"S\"},\"proposal\":{\"id\":\"P\",\"ask_price\":5}}")
+            "{\"msg_type\":\"proposal\",\"req_id\":1,\"subscription\":{\"id\":\"S\"},\"proposal\":{\"id\":\"P\",\"ask_price\":5}}"
+        )
         stage.advance(60.1)
         stage.advance(0.06)
         let texts = stage.texts(stage.stream).filter { $0 != "{\"ping\":1}" }
@@ -255,7 +260,8 @@ import Testing
         stage.advance(0.06)
         #expect(stage.requests(stage.stream).count == 1, "one request a minute")
         stage.tell(
-            stage.stream, "{\"msg_type\":\"tick\",\"req_id\":1,\"tick\":{\"epoch\":1,\"quote\":2,\"symbol\":\"R_100\"}}")
+            stage.stream, "{\"msg_type\":\"tick\",\"req_id\":1,\"tick\":{\"epoch\":1,\"quote\":2,\"symbol\":\"R_100\"}}"
+        )
         for _ in 0..<6 {
             stage.advance(10)
             stage.tell(stage.stream, "{\"msg_type\":\"ping\"}")

@@ -262,9 +262,12 @@ final class DerivStage {
         }
     }
 
-    func sync(_ portfolio: String = "[]") {
+    func sync(_ portfolio: String = "[]", ended: String = "[]") {
         advance(0.06)
-        precondition(answer("portfolio", "\"portfolio\":{\"contracts\":\(portfolio)}") != nil, "no portfolio is asked for")
+        precondition(
+            answer("portfolio", "\"portfolio\":{\"contracts\":\(portfolio)}") != nil, "no portfolio is asked for")
+        advance(0.01)
+        answer("profit_table", "\"profit_table\":{\"count\":0,\"transactions\":\(ended)}")
         answer("transaction", "\"subscription\":{\"id\":\"A\"},\"transaction\":{}")
         answer("balance", "\"subscription\":{\"id\":\"B\"},\"balance\":{\"balance\":\"1000.00\",\"currency\":\"USD\"}")
     }
@@ -278,7 +281,8 @@ final class DerivStage {
             tell(
                 account,
                 "{\"msg_type\":\"proposal\",\"req_id\":\(request.number),\"subscription\":{\"id\":\"S\(place)\(suffix)\"},"
-                    + "\"proposal\":{\"id\":\"P\(place)\(suffix)\",\"ask_price\":\(price),\"payout\":\"19.53\",\"spot\":\"1234.56\"}}")
+                    + "\"proposal\":{\"id\":\"P\(place)\(suffix)\",\"ask_price\":\(price),\"payout\":\"19.53\",\"spot\":\"1234.56\"}}"
+            )
         }
     }
 
@@ -300,7 +304,8 @@ final class DerivStage {
     ) -> String {
         let isSold = status != "open"
         let trades = isSold ? "{\"buy\":\(buyTrade),\"sell\":\(trade)}" : "{\"buy\":\(buyTrade)}"
-        return "\"proposal_open_contract\":{\"contract_id\":\(contract),\"status\":\"\(status)\",\"is_sold\":\(isSold ? 1 : 0),"
+        return
+            "\"proposal_open_contract\":{\"contract_id\":\(contract),\"status\":\"\(status)\",\"is_sold\":\(isSold ? 1 : 0),"
             + "\"bid_price\":\"\(bid)\",\"buy_price\":10,\"purchase_time\":\(bought),"
             + "\"transaction_ids\":\(trades)\(isSold ? ",\"sell_price\":\"\(sellPrice)\"" : "")}"
     }

@@ -13,8 +13,8 @@
 // only when its connection is gone for late_arrival_ns, and nothing is ever sent again. Nobody else may trade the same shapes on the
 // account.
 //
-// REJECTED reports carry apus_deriv_error. trade_id is the venue's transaction_id, venue_order_id its contract_id. A SELL is told as SENT
-// with its contract, so that it can be asked about after a restart.
+// REJECTED reports carry apus_deriv_error. trade_id is the venue's transaction_id; venue_order_id of a buy is its contract_id, of a sell
+// the same with APUS_DERIV_SALE. A SELL is told as SENT with its contract, so that it can be asked about after a restart.
 // When the report ring is full the session reads nothing and takes no orders until there is room.
 #ifndef APUS_DERIV_ORDERS_H
 #define APUS_DERIV_ORDERS_H
@@ -28,6 +28,8 @@
 #define APUS_DERIV_TOKEN_BYTES 512u
 #define APUS_DERIV_NAME_BYTES 64u
 #define APUS_DERIV_UNSENT 16u
+// Set in the venue_order_id of a sell: two orders may be about one contract.
+#define APUS_DERIV_SALE (1ull << 63)
 
 typedef struct apus_deriv_orders_config {
     apus_deriv_config line;              // for the current API without a path: each connection's is made over REST
@@ -39,10 +41,12 @@ typedef struct apus_deriv_orders_config {
     uint64_t late_arrival_ns; // after a connection's end nothing that was sent on it is carried out later than this
     uint64_t clock_skew_ms;   // how far the venue's clock may be from ours
     uint64_t max_age_ns;      // the guard's
+    uint64_t stall_ns;        // the guard's; 0: the decision thread is not watched
     uint64_t contract_interval_ns; // an open contract that is quiet for so long is asked about
-    uint64_t lookup_interval_ns;   // between two looks at portfolio and profit table
-    uint64_t access_pause_ns;      // after the venue has refused token or account
-    uint32_t rest_minute;          // requests a minute over REST
+    uint64_t since_ms; // wall clock: what was held then and ended later is settled here; 0: the session's start
+    uint64_t lookup_interval_ns; // between two looks at portfolio and profit table
+    uint64_t access_pause_ns;    // after the venue has refused token or account
+    uint32_t rest_minute;        // requests a minute over REST
     apus_fetch_config fetch;
 } apus_deriv_orders_config;
 
@@ -115,6 +119,7 @@ typedef struct apus_deriv_orders {
     apus_deriv_order* unsent[APUS_DERIV_UNSENT];
     uint32_t unsent_count;
     uint64_t next_contract; // where a place is looked for
+    uint64_t run;           // of the orders that were placed here: the high half of their ids
     uint64_t started_ms;    // wall clock: what an earlier process sent was sent before
     uint64_t access_due_ns; // when the one-time address or the authorization is to be asked for
     uint64_t lookup_due_ns;
@@ -131,13 +136,16 @@ typedef struct apus_deriv_orders {
     bool synced; // this connection has shown the portfolio: orders may leave
     bool ever_synced;
     bool table_asked;
+    bool table_seen;
     bool lookup_wanted;
     bool reports_wait; // contracts have something to tell
     bool missed;
-    bool lost; // the connection is gone, and those that wait have not been told
+    bool stall_news; // the decision thread has stopped, which is to be told
+    bool lost;       // the connection is gone, and those that wait have not been told
     bool ever_balanced;
     bool halted; // the report ring was full
     bool running;
+    bool has_run;
     uint64_t halts;
     uint64_t access_refused;
     uint64_t foreign_contracts; // of traded shapes, bought by somebody else
