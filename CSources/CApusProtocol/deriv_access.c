@@ -3,7 +3,8 @@
 //   current API:  link waits, its path is used up ── POST .../otp ──▶ one-time address ── connect ──▶ usable
 //   v3:           link opens ── authorize ──▶ answer ──▶ usable
 //
-// A one-time address is good for one connection: every reconnect asks for another. Neither it nor the token is ever told to anybody.
+// A one-time address is good for one connection: every reconnect asks for another. Neither it nor the token is ever
+// told to anybody.
 #include "deriv_orders.h"
 
 #include <stdio.h>

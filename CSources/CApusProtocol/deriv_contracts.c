@@ -2,9 +2,9 @@
 //
 //   bought, or in the first portfolio ──▶ OPEN ── sold or ended, and its numbers are known ──▶ CLOSING ── told ──▶ CLOSED
 //
-// Three witnesses tell of an end: the answer to our sell, the contract's own stream, and the stream of transactions. Whichever comes
-// first closes it; the others change nothing. A contract that was sold while a sell of ours is under way is that sell's fill; any other end
-// is a settlement.
+// Three witnesses tell of an end: the answer to our sell, the contract's own stream, and the stream of transactions.
+// Whichever comes first closes it; the others change nothing. A contract that was sold while a sell of ours is under
+// way is that sell's fill; any other end is a settlement.
 #include "deriv_orders.h"
 
 #include "apus_decimal.h"

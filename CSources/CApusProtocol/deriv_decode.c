@@ -216,7 +216,8 @@ static int read_trades(const reader* outer, const value* object, apus_deriv_text
     return more;
 }
 
-// The members of the object whose OBJECT_BEGIN was just read. A name that stands for the same as an earlier one does not replace it.
+// The members of the object whose OBJECT_BEGIN was just read. A name that stands for the same as an earlier one does
+// not replace it.
 static int read_fields(reader* reader, apus_deriv_text* fields) {
     static const char trades[] = "transaction_ids", action_type[] = "action_type";
     apus_deriv_text key;

@@ -1,7 +1,7 @@
 // One connection: its requests, the venue's budgets, and its life. Subscriptions are in deriv_subscriptions.c.
 //
-// A request of the line's own that is not answered in time makes the link reconnect: a subscription that is only believed to be there
-// is a frozen feed. Buys and sells have their own rules and are never sent again.
+// A request of the line's own that is not answered in time makes the link reconnect: a subscription that is only
+// believed to be there is a frozen feed. Buys and sells have their own rules and are never sent again.
 #include "deriv_line.h"
 
 #include <stdio.h>

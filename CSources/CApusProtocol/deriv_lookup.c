@@ -3,12 +3,13 @@
 //   IDLE ── a new connection, or a question ──▶ PORTFOLIO ── answered ──▶ what was looked for is there, or nothing is: IDLE
 //                                                        └── something is missing ──▶ TABLE ── answered ──▶ IDLE
 //
-// The portfolio has the open contracts and the profit table those that ended. The table is asked for after the portfolio, so that a contract
-// that ends in between is in one of them. Of what a look does not show that began after the last moment at which it could still be
-// carried out, NOT_FOUND is said; before that UNKNOWN, and the engine asks again.
+// The portfolio has the open contracts and the profit table those that ended. The table is asked for after the
+// portfolio, so that a contract that ends in between is in one of them. Of what a look does not show that began after
+// the last moment at which it could still be carried out, NOT_FOUND is said; before that UNKNOWN, and the engine asks
+// again.
 //
-// A contract is a lost buy's when it has its shape, was bought in its time at no more than its price, and belongs to no other order;
-// of several the one whose purchase is nearest to the request.
+// A contract is a lost buy's when it has its shape, was bought in its time at no more than its price, and belongs to no
+// other order; of several the one whose purchase is nearest to the request.
 #include "deriv_orders.h"
 
 #include <stdio.h>

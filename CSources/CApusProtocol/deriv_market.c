@@ -1,8 +1,9 @@
 // Deriv's books: one level a side from the newest tick or proposal.
 //
-// Ticks have no sequence. A subscription that begins, or a history that is asked for as a proof, opens a gap behind the newest tick that
-// was told: until the history has come, ticks are held. The history was asked for after the subscription was answered, so both together
-// hold every tick: what is older than the newest told is known already, and the rest is told in order, each once.
+// Ticks have no sequence. A subscription that begins, a tick that comes late, or a history that is asked for as a proof
+// opens a gap behind the newest tick that was told: until the history has come, ticks are held. The history was asked
+// for after the subscription was answered, so both together hold every tick: what is older than the newest told is
+// known already, and the rest is told in order, each once.
 #include "apus_deriv.h"
 
 #include <string.h>
@@ -119,6 +120,9 @@ static void tell_trade(apus_deriv_market* deriv, apus_market_book* book, uint64_
         deriv->duplicates++;
         return;
     }
+    uint64_t step = epoch - own->epoch;
+    own->steady = step == own->step ? own->steady + 1 : 0;
+    own->step = step;
     own->epoch = epoch;
     book->update_id = epoch;
     deriv->ticks++;

@@ -6,8 +6,8 @@
 //                        └── time-out, connection lost, an answer that leaves it open ──▶ UNRESOLVED: told as UNKNOWN
 //     UNRESOLVED ── its answer after all, found, or certainly missing ──▶ FREE
 //
-// What waits beyond give_up_ns makes the link reconnect: a connection that is gone can carry nothing out any more, while on one that lives
-// a request may be carried out at any time.
+// What waits beyond give_up_ns makes the link reconnect: a connection that is gone can carry nothing out any more,
+// while on one that lives a request may be carried out at any time.
 #include "deriv_orders.h"
 
 #include "apus_decimal.h"
@@ -463,7 +463,7 @@ int apus_deriv_orders_subscribe(apus_deriv_orders* self, uint16_t instrument) {
 }
 
 int apus_deriv_orders_adopt(apus_deriv_orders* self, uint16_t instrument, uint64_t contract_id, uint64_t client_id,
-                            uint64_t buy_trade, uint64_t bought_at) {
+                            uint64_t buy_trade, uint64_t bought_at, bool ended) {
     if (contract_id == 0 || instrument >= self->market->instruments->count) return -EINVAL;
     if (deriv_contract(self, contract_id) != NULL) return -EINVAL;
     apus_deriv_contract* contract = deriv_contract_add(self, contract_id, instrument);
@@ -472,5 +472,6 @@ int apus_deriv_orders_adopt(apus_deriv_orders* self, uint16_t instrument, uint64
     contract->buy_trade = buy_trade;
     contract->bought_at = bought_at;
     contract->told = true;
+    if (ended) contract->state = APUS_DERIV_CLOSED;
     return 0;
 }

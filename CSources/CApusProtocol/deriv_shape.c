@@ -80,8 +80,8 @@ int apus_deriv_shape_parse(const char* symbol, size_t length, apus_deriv_shape* 
 
 // MARK: contracts
 
-// What a shortcode tells behind type and underlying: TYPE_UNDERLYING_payout_start_end_barrier_barrier, where a contract of n ticks has
-// nT for its end. Both names may hold underscores.
+// What a shortcode tells behind type and underlying: TYPE_UNDERLYING_payout_start_end_barrier_barrier, where a contract
+// of n ticks has nT for its end. Both names may hold underscores.
 typedef struct shortcode {
     apus_deriv_text end;
     apus_deriv_text barrier;

@@ -9,9 +9,10 @@
 //     NONE ◀── forget sent ── UNWANTED ◀── unsubscribe ─────────────────────────────┘
 //     ASKED, ACTIVE, RENEW ── link lost ──▶ WANTED          UNWANTED ── link lost ──▶ NONE
 //
-// A subscription of ticks that begins again asks for the history since the newest tick, once it is answered. The same request proves a
-// quiet stream: what it shows and the stream does not bring within probe_grace_ns shows a frozen one, and the link reconnects. An
-// open socket that answers pings proves nothing of that kind, and a closed market is not a dead feed.
+// A subscription of ticks that begins again asks for the history since the newest tick, once it is answered. The same
+// request proves a quiet stream: what it shows and the stream does not bring within probe_grace_ns shows a frozen one,
+// and the link reconnects. An open socket that answers pings proves nothing of that kind, and a closed market is not a
+// dead feed.
 #include "deriv_line.h"
 
 #include <stdio.h>
@@ -257,6 +258,14 @@ static void note_news(apus_deriv_line* line, uint16_t instrument, uint64_t now_n
     apus_link_proof(&line->link, now_ns);
 }
 
+// Whether ticks are missing before the one that has come, on an underlying that ticks at a steady pace.
+static bool leaves_gap(const apus_deriv_line* line, const apus_deriv_book* book) {
+    uint64_t epoch;
+    if (book->steady < APUS_DERIV_STEADY) return false;
+    return apus_deriv_whole(&line->deriv.last.fields[APUS_DERIV_EPOCH], &epoch) == 0
+           && epoch > book->epoch + book->step;
+}
+
 static void take_tick(apus_deriv_line* line, uint64_t now_ns) {
     const apus_deriv_text* symbol = &line->deriv.last.fields[APUS_DERIV_SYMBOL];
     uint16_t instrument = apus_instrument_find(deriv_market_of(line)->instruments, symbol->bytes, symbol->length);
@@ -265,7 +274,7 @@ static void take_tick(apus_deriv_line* line, uint64_t now_ns) {
     const apus_deriv_book* book = book_of(line, instrument);
     bool first = subscription->state == DERIV_ASKED;
     note_news(line, instrument, now_ns);
-    if (first && book != NULL && book->epoch != 0) {
+    if (book != NULL && ((first && book->epoch != 0) || leaves_gap(line, book))) {
         apus_deriv_market_hold(&line->deriv, instrument);
         line->next_check_ns = now_ns;
     }

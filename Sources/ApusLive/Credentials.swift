@@ -3,6 +3,7 @@ import Foundation
 /// What an account signs with, by venue. It has no description that would show a secret.
 package enum Credentials: Sendable, CustomStringConvertible, CustomDebugStringConvertible {
     case binance(BinanceCredentials)
+    case deriv(DerivCredentials)
     case polymarket(PolymarketCredentials)
 
     package var description: String { "credentials" }
@@ -12,6 +13,9 @@ package enum Credentials: Sendable, CustomStringConvertible, CustomDebugStringCo
     package var account: UInt64 {
         switch self {
         case .binance(let credentials): stableHash("binance \(credentials.key)")
+        case .deriv(let credentials):
+            // v3 knows the account by its token alone.
+            stableHash("deriv \(credentials.account.isEmpty ? credentials.token : credentials.account)")
         case .polymarket(let credentials): stableHash("polymarket \(credentials.wallet)")
         }
     }
@@ -21,6 +25,7 @@ package enum Credentials: Sendable, CustomStringConvertible, CustomDebugStringCo
         switch venue {
         case .binanceUSDM: self = .binance(try BinanceCredentials(environment: environment))
         case .polymarket: self = .polymarket(try PolymarketCredentials(environment: environment))
+        case .deriv, .derivV3: self = .deriv(try DerivCredentials(venue, environment: environment))
         case .binanceCOINM, .binanceSpot:
             throw LiveError("orders cannot be sent to \(venue.rawValue) yet; use mode: paper")
         }

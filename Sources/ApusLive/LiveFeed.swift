@@ -149,6 +149,8 @@ package final class LiveFeed: FeedSource, @unchecked Sendable {
             case .binanceCOINM: "binance-coinm"
             case .binanceSpot: "binance-spot"
             case .polymarket: "polymarket"
+            case .deriv: "deriv"
+            case .derivV3: "deriv-v3"
             }
         return UnsafeRawPointer(text.utf8Start).assumingMemoryBound(to: CChar.self)
     }
@@ -159,6 +161,7 @@ package final class LiveFeed: FeedSource, @unchecked Sendable {
         switch configuration.venue {
         case .binanceUSDM, .binanceCOINM, .binanceSpot: return try makeBinanceSession(metadata)
         case .polymarket: return try makePolymarketSession(metadata)
+        case .deriv, .derivV3: return try makeDerivSession(metadata)
         }
     }
 
@@ -167,6 +170,7 @@ package final class LiveFeed: FeedSource, @unchecked Sendable {
     ) throws -> UnsafeMutablePointer<apus_session> {
         switch credentials {
         case .binance(let credentials): return try makeBinanceOrders(metadata, credentials)
+        case .deriv(let credentials): return try makeDerivOrders(metadata, credentials)
         case .polymarket(let credentials): return try makePolymarketOrders(metadata, credentials)
         }
     }

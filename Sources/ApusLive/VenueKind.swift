@@ -4,9 +4,12 @@ package enum VenueKind: String, Sendable, CaseIterable {
     case binanceCOINM = "binance-coinm"
     case binanceSpot = "binance-spot"
     case polymarket
+    case deriv
+    /// Deriv's older API.
+    case derivV3 = "deriv-v3"
 
     /// Whether orders can be sent there; the others are for market data and paper trading.
-    package var takesOrders: Bool { self == .binanceUSDM || self == .polymarket }
+    package var takesOrders: Bool { [.binanceUSDM, .polymarket, .deriv, .derivV3].contains(self) }
 }
 
 /// A live engine that cannot be made or has failed, in words that say what to do.

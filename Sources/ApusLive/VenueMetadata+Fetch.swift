@@ -7,12 +7,15 @@ import NIOSSL
 extension VenueMetadata {
     /// Asks the venue.
     ///
-    /// - Parameter caFile: certificates to trust in place of the system's.
+    /// - Parameters:
+    ///   - addresses: where the venue is; nil parts are its documented ones.
+    ///   - caFile: certificates to trust in place of the system's.
+    ///   - currency: the account's, where the venue prices in it.
     package static func fetch(
-        _ kind: VenueKind, symbols: [String], addresses: VenueAddresses, caFile: String?
+        _ kind: VenueKind, symbols: [String], addresses: VenueAddresses, caFile: String?, currency: String = "USD"
     ) async throws -> VenueMetadata {
-        let address: String
         let rest = addresses.rest
+        let address: String
         switch kind {
         case .binanceUSDM: address = base(rest, "https://fapi.binance.com") + "/fapi/v1/exchangeInfo"
         case .binanceCOINM: address = base(rest, "https://dapi.binance.com") + "/dapi/v1/exchangeInfo"
@@ -20,6 +23,8 @@ extension VenueMetadata {
         case .polymarket:
             address = base(addresses.metadata, "https://gamma-api.polymarket.com") + "/markets"
             return try await polymarket(symbols, address, caFile: caFile)
+        case .deriv, .derivV3:
+            return try await deriv(kind, symbols: symbols, addresses: addresses, caFile: caFile, currency: currency)
         }
         let info = try ExchangeInfo(json: try await get(address, caFile: caFile), source: address)
         let instruments = try info.definitions(of: symbols, venue: kind)

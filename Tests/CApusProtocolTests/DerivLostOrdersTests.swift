@@ -233,8 +233,8 @@ import Testing
     @Test func whatAnEarlierProcessHasSeenFilledIsNotALostBuys() {
         let stage = DerivStage()
         let wall = stage.wallMilliseconds - 3000
-        #expect(apus_deriv_orders_adopt(stage.orders, 1, 55, 8, 71, wall / 1000) == 0)
-        #expect(apus_deriv_orders_adopt(stage.orders, 1, 55, 8, 71, wall / 1000) == -EINVAL)
+        #expect(apus_deriv_orders_adopt(stage.orders, 1, 55, 8, 71, wall / 1000, false) == 0)
+        #expect(apus_deriv_orders_adopt(stage.orders, 1, 55, 8, 71, wall / 1000, false) == -EINVAL)
         stage.startOrders()
         stage.connectAccount()
         stage.query(9, wall: wall)
@@ -254,7 +254,7 @@ import Testing
 
     @Test func anAdoptedContractThatEndedBeforeTheFirstConnectionIsSettled() {
         let stage = DerivStage()
-        #expect(apus_deriv_orders_adopt(stage.orders, 1, 55, 8, 71, 100) == 0)
+        #expect(apus_deriv_orders_adopt(stage.orders, 1, 55, 8, 71, 100, false) == 0)
         stage.startOrders()
         stage.connectAccount()
         stage.sync()

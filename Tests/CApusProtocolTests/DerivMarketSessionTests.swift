@@ -61,6 +61,18 @@ import Testing
         #expect(stage.state(0) == APUS_STATE_LIVE && stage.touch(0) == [123_450, 123_460])
     }
 
+    @Test func aTickThatIsMissingOnASteadyFeedIsFetched() {
+        let stage = DerivStage()
+        stage.openMarkets()
+        for epoch in stride(from: UInt64(102), through: 112, by: 2) { stage.tick(epoch) }
+        _ = stage.ticks()
+        _ = stage.texts(stage.stream)
+        stage.tick(118, "1300")
+        #expect(stage.ticks().isEmpty && stage.state(0) == APUS_STATE_LIVE)
+        stage.history(stage.requests(stage.stream).last ?? 0, [(112, "1234.56"), (114, "1235"), (116, "1236")])
+        #expect(stage.ticks().map { $0[0] } == [114, 116, 118])
+    }
+
     @Test func aRefusedHistoryLosesTheGapButNotTheStream() {
         let stage = DerivStage()
         stage.openMarkets()

@@ -1,5 +1,6 @@
-// Both of Deriv's sessions against a venue that says anything at any time: answers to any request, contracts of others, ends of
-// contracts, ends of connections. Whatever comes, each order has one fill, no contract ends twice, and no refused order is filled.
+// Both of Deriv's sessions against a venue that says anything at any time: answers to any request, contracts of others,
+// ends of contracts, ends of connections. Whatever comes, each order has one fill, no contract ends twice, and no
+// refused order is filled.
 #include "apus_deriv_orders.h"
 #include "apus_shared.h"
 

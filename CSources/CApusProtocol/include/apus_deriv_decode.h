@@ -1,8 +1,9 @@
 // Messages of Deriv's WebSocket APIs: the current one and v3 (`wss://ws.derivws.com/websockets/v3`), by one decoder.
 //
-// Both send one JSON object with `msg_type`, `req_id` where the request had one, `error` where it was refused, `subscription`
-// where it began a stream, and the answer under a member named like the request. Numbers may stand in quotes; members that are not
-// known are passed over. Nothing is copied: texts lead into the message and live as long as it does.
+// Both send one JSON object with `msg_type`, `req_id` where the request had one, `error` where it was refused,
+// `subscription` where it began a stream, and the answer under a member named like the request. Numbers may stand in
+// quotes; members that are not known are passed over. Nothing is copied: texts lead into the message and live as long
+// as it does.
 #ifndef APUS_DERIV_DECODE_H
 #define APUS_DERIV_DECODE_H
 
@@ -129,8 +130,8 @@ typedef struct apus_deriv_message {
 // Decodes one message. Returns 0, or -EBADMSG with fault and error_offset set. Any thread.
 int apus_deriv_decode(const uint8_t* bytes, size_t length, apus_deriv_message* message);
 
-// Walks the rows of a portfolio or profit table. `fields` has APUS_DERIV_FIELDS places and is set for each row. Returns 1 with a
-// row, 0 at the end, -EBADMSG for a row that is no object.
+// Walks the rows of a portfolio or profit table. `fields` has APUS_DERIV_FIELDS places and is set for each row. Returns
+// 1 with a row, 0 at the end, -EBADMSG for a row that is no object.
 typedef struct apus_deriv_rows {
     apus_deriv_message* message;
     apus_json json;
@@ -149,8 +150,8 @@ typedef struct apus_deriv_ticks {
 void apus_deriv_ticks_begin(apus_deriv_ticks* ticks, apus_deriv_message* message);
 int apus_deriv_ticks_next(apus_deriv_ticks* ticks, uint64_t* epoch, apus_deriv_text* price);
 
-// The value of a decimal in units of 10^-decimals, of a whole number, and of a flag (1, "1", true). A decimal with more decimals
-// than the instrument has is -EDOM; else -EINVAL or -ERANGE; an absent one is -ENOENT.
+// The value of a decimal in units of 10^-decimals, of a whole number, and of a flag (1, "1", true). A decimal with more
+// decimals than the instrument has is -EDOM; else -EINVAL or -ERANGE; an absent one is -ENOENT.
 int apus_deriv_decimal(const apus_deriv_text* text, uint32_t decimals, int64_t* value);
 int apus_deriv_whole(const apus_deriv_text* text, uint64_t* value);
 bool apus_deriv_true(const apus_deriv_text* text);

@@ -4,18 +4,20 @@
 //                 proposal_open_contract, transaction, balance ─────────┼─▶ report ring
 //                 portfolio, profit table (after a lost answer) ────────┘
 //
-// A BUY of one lot buys the newest proposal of the shape at no more than its price and is filled or refused at once. A SELL of one lot
-// sells the oldest open contract of the shape at no less than its price. Nothing rests: a cancel comes too late by its nature. A
-// contract that the venue ends by itself is told as SETTLED, once, also when that happened on no connection.
+// A BUY of one lot buys the newest proposal of the shape at no more than its price and is filled or refused at once. A
+// SELL of one lot sells the oldest open contract of the shape at no less than its price. Nothing rests: a cancel comes
+// too late by its nature. A contract that the venue ends by itself is told as SETTLED, once, also when that happened on
+// no connection.
 //
-// The venue knows no id of ours. So there is at most one buy of a shape without an answer (APUS_GUARD_UNRESOLVED), and what became of it is
-// looked up: a contract of that shape, bought in the time of the request, that belongs to no other order is its fill. A buy is NOT_FOUND
-// only when its connection is gone for late_arrival_ns, and nothing is ever sent again. Nobody else may trade the same shapes on the
-// account.
+// The venue knows no id of ours. So there is at most one buy of a shape without an answer (APUS_GUARD_UNRESOLVED), and
+// what became of it is looked up: a contract of that shape, bought in the time of the request, that belongs to no other
+// order is its fill. A buy is NOT_FOUND only when its connection is gone for late_arrival_ns, and nothing is ever sent
+// again. Nobody else may trade the same shapes on the account.
 //
-// REJECTED reports carry apus_deriv_error. trade_id is the venue's transaction_id; venue_order_id of a buy is its contract_id, of a sell
-// the same with APUS_DERIV_SALE. A SELL is told as SENT with its contract, so that it can be asked about after a restart.
-// When the report ring is full the session reads nothing and takes no orders until there is room.
+// REJECTED reports carry apus_deriv_error. trade_id is the venue's transaction_id; venue_order_id of a buy is its
+// contract_id, of a sell the same with APUS_DERIV_SALE. A SELL is told as SENT with its contract, so that it can be
+// asked about after a restart. When the report ring is full the session reads nothing and takes no orders until there
+// is room.
 #ifndef APUS_DERIV_ORDERS_H
 #define APUS_DERIV_ORDERS_H
 
@@ -157,17 +159,19 @@ typedef struct apus_deriv_orders {
 void apus_deriv_orders_config_default(apus_deriv_orders_config* config, uint8_t api, const char* account,
                                       const char* app_id);
 
-// `market` is that of the market session; books of shapes are this session's own. The token is copied. Returns 0, -ENOMEM, -EINVAL for a
-// token, account or id that is empty, too long or holds a character that none has, or what link and queue say.
+// `market` is that of the market session; books of shapes are this session's own. The token is copied. Returns 0,
+// -ENOMEM, -EINVAL for a token, account or id that is empty, too long or holds a character that none has, or what link
+// and queue say.
 int apus_deriv_orders_init(apus_deriv_orders* orders, const apus_deriv_orders_config* config, apus_market* market,
                            apus_private* rings, const char* token, const apus_random* random);
 
 // A shape that is traded. Before the start or on the hot thread.
 int apus_deriv_orders_subscribe(apus_deriv_orders* orders, uint16_t instrument);
 
-// Says that a contract belongs to an order that an earlier process has seen filled; before the start. So no lost buy is taken for it,
-// and its end is told even when it comes before the first connection. Returns 0, -EINVAL, or -ENOSPC.
+// Says that a contract belongs to an order that an earlier process has seen filled; before the start. So no lost buy is
+// taken for it, and its end is told even when it comes before the first connection; of one that has `ended` nothing
+// more is told. Returns 0, -EINVAL, or -ENOSPC.
 int apus_deriv_orders_adopt(apus_deriv_orders* orders, uint16_t instrument, uint64_t contract_id, uint64_t client_id,
-                            uint64_t buy_trade, uint64_t bought_at);
+                            uint64_t buy_trade, uint64_t bought_at, bool ended);
 
 #endif

@@ -41,11 +41,15 @@ private let engineFields = [
 
 private let venueFields = [
     ConfigurationField(
-        "venue.kind", .choice(["loopback", "binance-usdm", "binance-coinm", "binance-spot", "polymarket"]),
-        .scalar("loopback"), "Where to trade; loopback starts a simulated venue inside this process"),
+        "venue.kind",
+        .choice([
+            "loopback", "binance-usdm", "binance-coinm", "binance-spot", "polymarket", "deriv", "deriv-v3",
+        ]), .scalar("loopback"), "Where to trade; loopback starts a simulated venue inside this process"),
     ConfigurationField(
         "venue.protocol", .choice(VenueProtocol.names), .scalar(VenueProtocol.binanceUSDM.rawValue),
         "Loopback venue: the venue whose protocol it speaks"),
+    ConfigurationField(
+        "venue.currency", .text, .scalar("USD"), "Deriv: the account's currency, in which contracts are priced"),
     ConfigurationField("venue.symbols", .list, .list(["BTCUSDT"]), "Instruments, as the venue names them"),
     ConfigurationField("venue.rest", .text, nil, "REST address, https://host[:port]; default: the venue's own"),
     ConfigurationField(

@@ -26,9 +26,10 @@ struct LoopbackVenue {
             launch.accounts = ["\(key):\(secret)"]
             credentials = .binance(BinanceCredentials(key: key, secret: secret))
         case .deriv:
-            throw CommandFailure(
-                ExitStatus.usage,
-                "apus run does not start this venue itself; start apus venue --kind deriv beside it (venue.protocol)")
+            let token = randomHex(32), account = "VRTC90000001"
+            launch.accounts = ["\(account):\(token)"]
+            launch.symbols = underlyings(of: symbols)
+            credentials = .deriv(DerivCredentials(token: token, appID: "1089", account: account))
         case .polymarket: break
         }
         let venue = try launch.start(kind)
@@ -47,6 +48,16 @@ struct LoopbackVenue {
     }
 
     func stop() throws { try venue.stop() }
+}
+
+/// The indices that Deriv's instruments stand on, each once: `R_100` of `R_100/CALL/5t/stake/10`.
+private func underlyings(of symbols: [String]) -> [String] {
+    var names: [String] = []
+    for symbol in symbols {
+        let name = String(symbol.prefix { $0 != "/" })
+        if !names.contains(name) { names.append(name) }
+    }
+    return names
 }
 
 /// Lower-case hexadecimal digits from the system's generator.

@@ -83,7 +83,7 @@ struct RunPlan {
             try await configuration.prepareCredentials()
             return try await VenueMetadata.fetch(
                 configuration.venue, symbols: configuration.symbols, addresses: configuration.addresses,
-                caFile: configuration.caFile)
+                caFile: configuration.caFile, currency: store.text("venue.currency") ?? "USD")
         }
     }
 
