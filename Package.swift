@@ -120,7 +120,7 @@ let package = Package(
             name: "ApusCommandTests",
             dependencies: [
                 "ApusCommand", "ApusCrash", "ApusEngine", "ApusLive", "ApusSamples", "ApusVenue", "ApusVenueServer",
-                "CApusRing",
+                "CApusProtocol", "CApusRing",
             ]),
         .testTarget(name: "ApusHistoryTests", dependencies: ["ApusHistory", "ApusEngine", "Apus", "CApusRing"]),
         .testTarget(name: "TidyTests"),

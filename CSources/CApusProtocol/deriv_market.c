@@ -1,9 +1,8 @@
 // Deriv's books: one level a side from the newest tick or proposal.
 //
-// Ticks have no sequence. A subscription that begins, a tick that comes late, or a history that is asked for as a proof
-// opens a gap behind the newest tick that was told: until the history has come, ticks are held. The history was asked
-// for after the subscription was answered, so both together hold every tick: what is older than the newest told is
-// known already, and the rest is told in order, each once.
+// Ticks have no sequence. A subscription that begins, a tick that comes late, or a history that is asked for as a proof opens a gap behind the newest tick that
+// was told: until the history has come, ticks are held. The history was asked for after the subscription was answered, so both together
+// hold every tick: what is older than the newest told is known already, and the rest is told in order, each once.
 #include "apus_deriv.h"
 
 #include <string.h>
@@ -113,16 +112,24 @@ static int read_tick(apus_deriv_market* deriv, const apus_market_book* book, apu
     return result;
 }
 
+// What the distance to the newest tick says of the feed. `proven`: nothing lies in between.
+static void note_step(apus_deriv_book* own, uint64_t epoch, bool proven) {
+    uint64_t step = epoch - own->epoch;
+    if (own->epoch == 0) return;
+    if (own->step == 0 || step < own->step)
+        own->step = step;
+    else if (proven && step > own->step && step / own->step < APUS_DERIV_FAR)
+        own->uneven = true;
+}
+
 // Tells a tick as a trade, unless it was told before.
-static void tell_trade(apus_deriv_market* deriv, apus_market_book* book, uint64_t epoch, int64_t quote) {
+static void tell_trade(apus_deriv_market* deriv, apus_market_book* book, uint64_t epoch, int64_t quote, bool proven) {
     apus_deriv_book* own = apus_deriv_book_of(book);
     if (epoch <= own->epoch) {
         deriv->duplicates++;
         return;
     }
-    uint64_t step = epoch - own->epoch;
-    own->steady = step == own->step ? own->steady + 1 : 0;
-    own->step = step;
+    note_step(own, epoch, proven);
     own->epoch = epoch;
     book->update_id = epoch;
     deriv->ticks++;
@@ -131,9 +138,9 @@ static void tell_trade(apus_deriv_market* deriv, apus_market_book* book, uint64_
     apus_market_trade(deriv->market, book, quote, lot, epoch, false);
 }
 
-static int tell_tick(apus_deriv_market* deriv, apus_market_book* book, const apus_deriv_tick* tick) {
+static int tell_tick(apus_deriv_market* deriv, apus_market_book* book, const apus_deriv_tick* tick, bool proven) {
     apus_deriv_book* own = apus_deriv_book_of(book);
-    tell_trade(deriv, book, tick->epoch, tick->quote);
+    tell_trade(deriv, book, tick->epoch, tick->quote, proven);
     // A tick that a history told as a trade still has its bid and ask to tell.
     bool newest = tick->epoch == own->epoch;
     if (!newest || (tick->epoch == own->touch_epoch && book->state == APUS_STATE_LIVE)) return 0;
@@ -145,11 +152,12 @@ static int tell_tick(apus_deriv_market* deriv, apus_market_book* book, const apu
     return result;
 }
 
-static void tell_held(apus_deriv_market* deriv, apus_market_book* book) {
+static void tell_held(apus_deriv_market* deriv, apus_market_book* book, bool proven) {
     apus_deriv_book* own = apus_deriv_book_of(book);
     own->holding = false;
     for (uint32_t i = 0; i < own->held_count; i++) {
-        if (tell_tick(deriv, book, &own->held[i]) < 0) break;
+        // What was held came in a row; only before the first of them could something be missing.
+        if (tell_tick(deriv, book, &own->held[i], proven && i == 0) < 0) break;
     }
     own->held_count = 0;
 }
@@ -167,7 +175,7 @@ int apus_deriv_market_tick(apus_deriv_market* deriv, uint64_t receive_ns, uint64
         lose(deriv, book, APUS_BOOK_REASON_DECODE);
         return result;
     }
-    if (!own->holding) return tell_tick(deriv, book, &tick);
+    if (!own->holding) return tell_tick(deriv, book, &tick, false);
     if (own->held_count == APUS_DERIV_HELD) {
         lose(deriv, book, APUS_BOOK_REASON_GAP);
         return 0;
@@ -185,7 +193,7 @@ void apus_deriv_market_release(apus_deriv_market* deriv, uint16_t instrument, ui
     apus_market_book* book = apus_deriv_market_book(deriv, instrument);
     if (book == NULL) return;
     apus_publisher_message(deriv->market->out, receive_ns, 0);
-    tell_held(deriv, book);
+    tell_held(deriv, book, false);
 }
 
 int apus_deriv_market_history(apus_deriv_market* deriv, uint16_t instrument, uint64_t receive_ns, uint64_t kernel_ns) {
@@ -207,14 +215,14 @@ int apus_deriv_market_history(apus_deriv_market* deriv, uint16_t instrument, uin
         if (epoch <= own->epoch) continue;
         more = number(deriv, book, &price, &quote);
         if (more < 0) break;
-        tell_trade(deriv, book, epoch, quote);
+        tell_trade(deriv, book, epoch, quote, true);
     }
     if (more < 0) {
         lose(deriv, book, APUS_BOOK_REASON_DECODE);
         return more;
     }
     own->gaps += own->epoch != before;
-    tell_held(deriv, book);
+    tell_held(deriv, book, true);
     return 0;
 }
 

@@ -9,10 +9,9 @@
 //     NONE ◀── forget sent ── UNWANTED ◀── unsubscribe ─────────────────────────────┘
 //     ASKED, ACTIVE, RENEW ── link lost ──▶ WANTED          UNWANTED ── link lost ──▶ NONE
 //
-// A subscription of ticks that begins again asks for the history since the newest tick, once it is answered. The same
-// request proves a quiet stream: what it shows and the stream does not bring within probe_grace_ns shows a frozen one,
-// and the link reconnects. An open socket that answers pings proves nothing of that kind, and a closed market is not a
-// dead feed.
+// A subscription of ticks that begins again asks for the history since the newest tick, once it is answered. The same request proves a
+// quiet stream: what it shows and the stream does not bring within probe_grace_ns shows a frozen one, and the link reconnects. An
+// open socket that answers pings proves nothing of that kind, and a closed market is not a dead feed.
 #include "deriv_line.h"
 
 #include <stdio.h>
@@ -21,6 +20,7 @@
 #define SECOND_NS 1000000000ull
 #define CHECK_INTERVAL_NS 50000000ull
 #define PROBE_SPACING_NS SECOND_NS
+#define HISTORY_PAUSE_NS (2 * SECOND_NS)
 #define REFUSALS_COUNTED 3u
 // The venue counts by the minute and does not say when it will take requests again.
 #define RATE_PAUSE_NS (10 * SECOND_NS)
@@ -144,7 +144,7 @@ static void check_active(apus_deriv_line* line, uint16_t instrument, uint64_t no
     if (subscription->history_asked) return;
     bool quiet = config->probe_interval_ns != 0 && now_ns - subscription->news_ns > config->probe_interval_ns
                  && now_ns >= line->next_probe_ns && book->epoch != 0;
-    if (!book->holding && !quiet) return;
+    if ((!book->holding && !quiet) || now_ns < subscription->history_due_ns) return;
     if (!ask_history(line, instrument, now_ns)) return;
     subscription->history_asked = true;
     subscription->probing = !book->holding;
@@ -258,10 +258,10 @@ static void note_news(apus_deriv_line* line, uint16_t instrument, uint64_t now_n
     apus_link_proof(&line->link, now_ns);
 }
 
-// Whether ticks are missing before the one that has come, on an underlying that ticks at a steady pace.
+// Whether ticks may be missing before the one that has come.
 static bool leaves_gap(const apus_deriv_line* line, const apus_deriv_book* book) {
     uint64_t epoch;
-    if (book->steady < APUS_DERIV_STEADY) return false;
+    if (book->step == 0 || book->uneven) return false;
     return apus_deriv_whole(&line->deriv.last.fields[APUS_DERIV_EPOCH], &epoch) == 0
            && epoch > book->epoch + book->step;
 }
@@ -291,9 +291,13 @@ static void take_history(apus_deriv_line* line, uint16_t instrument, uint64_t no
     subscription->history_asked = false;
     if (line->deriv.last.error != APUS_DERIV_ERROR_NONE) {
         line->refusals++;
+        subscription->history_due_ns = now_ns + HISTORY_PAUSE_NS;
+        if (++subscription->history_failures < APUS_DERIV_HISTORY_TRIES) return;
+        subscription->history_failures = 0;
         apus_deriv_market_release(&line->deriv, instrument, line->channel.receive_ns);
         return;
     }
+    subscription->history_failures = 0;
     subscription->news_ns = now_ns;
     if (apus_deriv_market_history(&line->deriv, instrument, line->channel.receive_ns, line->channel.kernel_ns) < 0) {
         deriv_count_fault(line);

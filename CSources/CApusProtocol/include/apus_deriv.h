@@ -4,13 +4,13 @@
 //
 //     underlying/type/duration/basis/amount[/barrier]      R_100/CALL/5t/stake/10      R_100/DIGITOVER/5t/payout/20/4
 //
-// An underlying's book has one level a side, from the newest tick, of one lot: the venue tells no sizes. Each tick is
-// also told as a trade of one lot with its second as number. A shape's ask is the newest proposal's price of one
-// contract; its bid is what the venue pays for the oldest open contract of that shape, where there is one.
+// An underlying's book has one level a side, from the newest tick, of one lot: the venue tells no sizes. Each tick is also told as a
+// trade of one lot with its second as number. A shape's ask is the newest proposal's price of one contract; its bid is what the
+// venue pays for the oldest open contract of that shape, where there is one.
 //
-// Three layers. `apus_deriv_market` takes whole messages and knows nothing of connections: replay and fuzzers use it as
-// it is. `apus_deriv_line` is one connection with its subscriptions, requests and budgets. `apus_deriv_session` is the
-// public market session; the order session stands on a line of its own.
+// Three layers. `apus_deriv_market` takes whole messages and knows nothing of connections: replay and fuzzers use it as it is.
+// `apus_deriv_line` is one connection with its subscriptions, requests and budgets. `apus_deriv_session` is the public market
+// session; the order session stands on a line of its own.
 #ifndef APUS_DERIV_H
 #define APUS_DERIV_H
 
@@ -41,20 +41,20 @@ static inline bool apus_deriv_is_contract(const apus_deriv_shape* shape) {
     return shape->type.bytes != NULL;
 }
 
-// Whether a contract, as a row of the portfolio, the profit table or an answer tells it, is of that shape: type,
-// underlying, amount, duration and barrier agree as far as the fields tell them; the shortcode must be there. Amounts
-// are compared with `decimals` decimals. A relative barrier stands in a shortcode in pips, whose size nobody tells
-// there: only its digits are compared.
+// Whether a contract, as a row of the portfolio, the profit table or an answer tells it, is of that shape: type, underlying,
+// amount, duration and barrier agree as far as the fields tell them; the shortcode must be there. Amounts are compared with
+// `decimals` decimals. A relative barrier stands in a shortcode in pips, whose size nobody tells there: only its digits are compared.
 bool apus_deriv_shape_matches(const apus_deriv_shape* shape, const apus_deriv_text* fields, uint32_t decimals);
 
 // MARK: messages
 
 // Ticks that wait until the gap before them is filled.
 #define APUS_DERIV_HELD 64u
-// Ticks that came so often in a row at one distance come at it always: one that is farther leaves something out.
-#define APUS_DERIV_STEADY 4u
-// Requests that wait for an answer (a power of two); the longest id of a proposal or a subscription, and a zero; the
-// longest request.
+// A distance between two ticks that is more than so many of the least says nothing of the feed: a history may not go back so far.
+#define APUS_DERIV_FAR 16u
+// How often a history that is refused is asked for again, before what lies in the gap is given up.
+#define APUS_DERIV_HISTORY_TRIES 3u
+// Requests that wait for an answer (a power of two); the longest id of a proposal or a subscription, and a zero; the longest request.
 #define APUS_DERIV_REQUESTS 256u
 #define APUS_DERIV_ID_BYTES 144u
 #define APUS_DERIV_REQUEST_BYTES 768u
@@ -72,8 +72,8 @@ typedef struct apus_deriv_book {
     apus_touch touch;     // what stands in the book
     uint64_t epoch;       // of the newest tick that was told; 0: none
     uint64_t touch_epoch; // of the tick that the touch is from
-    uint64_t step;        // seconds between the newest two ticks
-    uint32_t steady;      // how often in a row they were the same
+    uint64_t step;        // the least distance of two ticks, in seconds; 0: not known
+    bool uneven;          // a history has shown that they come at larger ones too
     uint64_t gaps;        // that a history has filled
     uint32_t held_count;
     bool holding; // a gap is to be filled before what comes now is told
@@ -103,9 +103,9 @@ apus_market_book* apus_deriv_market_book(const apus_deriv_market* deriv, uint16_
 // The instrument can be trusted no more: its book is STALE.
 void apus_deriv_market_lost(apus_deriv_market* deriv, uint16_t instrument, uint8_t reason);
 
-// Takes the tick or the history that `last` holds; a history needs its instrument, or APUS_INSTRUMENT_NONE where the
-// message names it. Times are monotonic; kernel_ns 0: unknown. Return 0, or a negative errno with fault and
-// error_offset in `last`; the book is STALE then. A tick of an instrument that is not open is passed over.
+// Takes the tick or the history that `last` holds; a history needs its instrument, or APUS_INSTRUMENT_NONE where the message names it.
+// Times are monotonic; kernel_ns 0: unknown. Return 0, or a negative errno with fault and error_offset in `last`; the book is STALE
+// then. A tick of an instrument that is not open is passed over.
 int apus_deriv_market_tick(apus_deriv_market* deriv, uint64_t receive_ns, uint64_t kernel_ns);
 int apus_deriv_market_history(apus_deriv_market* deriv, uint16_t instrument, uint64_t receive_ns, uint64_t kernel_ns);
 
@@ -187,11 +187,13 @@ typedef struct apus_deriv_subscription {
     uint8_t refusals;
     bool asked; // the first message is waited for
     bool history_asked;
+    uint8_t history_failures;
     bool probing;          // the history is asked for as a proof
     uint64_t due_ns;       // not asked for before
     uint64_t news_ns;      // newest message of it
     uint64_t expect_epoch; // what a proof has shown: the stream must reach it by expect_ns; 0: nothing
     uint64_t expect_ns;
+    uint64_t history_due_ns;
     char id[APUS_DERIV_ID_BYTES];       // empty: none
     char proposal[APUS_DERIV_ID_BYTES]; // shapes: the newest proposal that can be bought; empty: none
 } apus_deriv_subscription;
@@ -219,8 +221,7 @@ typedef struct apus_deriv_line {
     bool usable; // subscriptions may be asked for: open, and authorized where that is needed
 } apus_deriv_line;
 
-// Documented addresses and budgets. `app_id` is for v3 and may be NULL for the current API. The path is that of public
-// data.
+// Documented addresses and budgets. `app_id` is for v3 and may be NULL for the current API. The path is that of public data.
 void apus_deriv_config_default(apus_deriv_config* config, uint8_t api, const char* app_id);
 
 // Buffers come from the market's arena. Returns 0, -ENOMEM, -EINVAL for a budget of 0, or what the link says.
@@ -230,21 +231,19 @@ int apus_deriv_line_init(apus_deriv_line* line, const apus_deriv_config* config,
 int apus_deriv_line_subscribe(apus_deriv_line* line, uint16_t instrument);
 int apus_deriv_line_unsubscribe(apus_deriv_line* line, uint16_t instrument, uint64_t now_ns);
 
-// Sends one request: `text` is its JSON object without the last brace, to which the request's number is added. Returns
-// the number, 0 when the budget, the table or the buffer has no room now or the link is not open. A BUY or a SELL may
-// use the whole budget and takes no place in the table.
+// Sends one request: `text` is its JSON object without the last brace, to which the request's number is added. Returns the number, 0
+// when the budget, the table or the buffer has no room now or the link is not open. A BUY or a SELL may use the whole budget and
+// takes no place in the table.
 uint64_t apus_deriv_line_send(apus_deriv_line* line, uint8_t row, const apus_deriv_request* request, const char* text,
                               size_t length, uint64_t now_ns);
 
-// Takes the next message into line->deriv.last. Returns 1; 0 when there is none. A message that cannot be read is
-// counted and passed over.
+// Takes the next message into line->deriv.last. Returns 1; 0 when there is none. A message that cannot be read is counted and passed over.
 int apus_deriv_line_next(apus_deriv_line* line, uint64_t now_ns);
 
 // The request that `last` answers; its place becomes free. False: none of the table's.
 bool apus_deriv_line_answered(apus_deriv_line* line, apus_deriv_request* request);
 
-// Takes `last` where it is about a subscription, a tick or a budget. False: it is for the session. `request` is the one
-// it answers, or NULL.
+// Takes `last` where it is about a subscription, a tick or a budget. False: it is for the session. `request` is the one it answers, or NULL.
 bool apus_deriv_line_take(apus_deriv_line* line, const apus_deriv_request* request, uint64_t now_ns);
 
 // Publishes the link's changes of state. Returns how many there were; `opened` and `ended` say what has happened.

@@ -63,9 +63,9 @@ extension RunPlan {
             journal: account.opened.configuration.path, account: account.opened.configuration.account,
             venue: configuration.venue.rawValue, symbols: configuration.symbols,
             rest: configuration.addresses.rest.map { "\($0)" },
-            orders: configuration.addresses.orders.map { "\($0)" },
+            orders: (configuration.addresses.orders ?? configuration.addresses.stream).map { "\($0)" },
             metadata: configuration.addresses.metadata.map { "\($0)" }, polymarket: configuration.polymarket,
-            caFile: configuration.caFile, isVenueInside: isLoopback,
+            currency: store.text("venue.currency"), caFile: configuration.caFile, isVenueInside: isLoopback,
             stallSeconds: store.integer("supervisor.stall_seconds") ?? 10,
             deadManSeconds: store.integer("supervisor.dead_man_seconds") ?? 60,
             deadlineSeconds: store.integer("supervisor.deadline_seconds") ?? 60)

@@ -16,6 +16,8 @@ struct SupervisorOrder: Codable, Sendable {
     var orders: String?
     var metadata: String?
     var polymarket: PolymarketSettings?
+    /// The account's, where the venue prices in it.
+    var currency: String?
     var caFile: String?
     /// The venue lives in the engine's process and dies with it.
     var isVenueInside: Bool
@@ -37,11 +39,13 @@ struct SupervisorOrder: Codable, Sendable {
         configuration.addresses.metadata = try metadata.map { text throws(LiveError) in try VenueAddress(text) }
         configuration.polymarket = polymarket ?? configuration.polymarket
         configuration.caFile = caFile
+        let currency = currency ?? "USD"
         let known = configuration
         let metadata = try blocking {
             try await known.prepareCredentials()
             return try await VenueMetadata.fetch(
-                known.venue, symbols: known.symbols, addresses: known.addresses, caFile: known.caFile)
+                known.venue, symbols: known.symbols, addresses: known.addresses, caFile: known.caFile,
+                currency: currency)
         }
         guard let client = try configuration.accountClient(metadata) else {
             throw CommandFailure(ExitStatus.usage, "orders cannot be sent to \(venue)")

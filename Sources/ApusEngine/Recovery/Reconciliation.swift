@@ -71,6 +71,7 @@ package final class Reconciliation {
         _ snapshot: AccountSnapshot, answers: [UInt64: VenueOrder?], now: UInt64
     ) -> ReconciliationRound {
         round = ReconciliationRound()
+        let answers = own(answers)
         // Numbers of orders first, so that trades find theirs.
         for order in snapshot.openOrders { meet(order) }
         for (client, answer) in answers.sorted(by: { $0.key < $1.key }) {
@@ -91,6 +92,14 @@ package final class Reconciliation {
     }
 
     // MARK: Orders
+
+    /// A venue that does not know our numbers may answer with what is another order's: then it does not know the one in question.
+    private func own(_ answers: [UInt64: VenueOrder?]) -> [UInt64: VenueOrder?] {
+        answers.reduce(into: [:]) { own, answer in
+            let owner = answer.value.flatMap { state.order(venueID: $0.venueID) } ?? answer.key
+            own[answer.key] = .some(owner == answer.key ? answer.value : nil)
+        }
+    }
 
     private func known(_ order: VenueOrder) -> UnsafeMutablePointer<OrderRecord>? {
         if let client = order.clientID { return state.orders.find(OrderID(client)) }

@@ -10,6 +10,10 @@ extension LiveConfiguration {
         case .polymarket(let credentials):
             return PolymarketAccountClient(
                 credentials, settings: polymarket, metadata: metadata, addresses: addresses, caFile: caFile)
+        case .deriv(let credentials):
+            return try DerivAccountClient(
+                venue, addresses: addresses, caFile: caFile, credentials: credentials,
+                instruments: metadata.instruments)
         }
     }
 }
