@@ -24,6 +24,8 @@ final class DerivLife {
     var deaths = 0
     var problems: [String] = []
     private var nextFault: UInt64 = 0
+    /// Connections that have ended here and not yet at the venue.
+    private var ghosts: [DerivPipe] = []
 
     /// - Parameter isCalm: nothing goes wrong.
     init(seed: UInt64, isCalm: Bool = false) throws {
@@ -84,6 +86,7 @@ final class DerivLife {
         now += Self.step
         venue.advance(to: wall)
         carry()
+        haunt()
         if faultsOn { try strike() }
         for index in 0..<3 { serve(index) }
         engine.turn(now)
@@ -193,14 +196,29 @@ final class DerivLife {
         nextFault = now + dice.between(2 * second, 16 * second)
     }
 
+    private func haunt() {
+        for ghost in ghosts {
+            guard let id = ghost.venue else { continue }
+            while let first = ghost.up.first, first.time <= now {
+                ghost.up.removeFirst()
+                venue.receive(id, first.bytes, now: wall)
+                carry()
+            }
+            if ghost.up.isEmpty { venue.disconnect(id, now: wall) }
+        }
+        ghosts.removeAll { $0.up.isEmpty }
+    }
+
     private func cut(_ index: Int, losesFlight: Bool) {
         guard let pipe = pipes[index], let id = pipe.venue else { return }
-        // What is on its way to the venue may still arrive, and be carried out.
-        if !losesFlight {
-            for part in pipe.up { venue.receive(id, part.bytes, now: wall) }
-            carry()
+        // What is on its way to the venue may still arrive, long after the connection was given up here.
+        if losesFlight {
+            venue.disconnect(id, now: wall)
+        } else {
+            let late = dice.between(0, 8 * second)
+            for place in pipe.up.indices { pipe.up[place].time += late }
+            ghosts.append(pipe)
         }
-        venue.disconnect(id, now: wall)
         pipes[index] = nil
         apus_channel_closed(engine.channels[index], UInt8(APUS_CLOSED_IO), 104)
     }
