@@ -52,11 +52,9 @@ struct DerivError: Error, Equatable {
     static func creation(_ what: String) -> DerivError { DerivError("ContractCreationFailure", what) }
     static let currency = DerivError("InvalidCurrency", "The provided currency is invalid: it must be USD.")
     static let noHistory = DerivError("InvalidStartEnd", "Start and end time are not in order.")
-    static func unavailable(_ status: Int) -> DerivError {
-        status == 429
-            ? DerivError("RateLimit", "You have reached the rate limit.")
-            : DerivError("InternalServerError", "Sorry, an error occurred while processing your request.")
-    }
+    /// Leaves open what became of the request.
+    static let internalError = DerivError(
+        "InternalServerError", "Sorry, an error occurred while processing your request.")
 }
 
 /// A refusal over REST.

@@ -84,9 +84,7 @@ extension DerivVenue {
         _ request: DerivRequest, _ connection: DerivConnection, type: String? = nil, body: [(String, JSONValue?)]
     ) {
         let value = envelope(request, type: type ?? request.method.rawValue, body: body)
-        send(value, connection, method: request.method.rawValue) { status in
-            self.failure(request, .unavailable(status))
-        }
+        send(value, connection, method: request.method.rawValue) { _ in self.failure(request, .internalError) }
     }
 
     /// Sends a message of a subscription.
@@ -100,8 +98,8 @@ extension DerivVenue {
 
     /// Sends the refusal of a request.
     func refuse(_ request: DerivRequest, _ connection: DerivConnection, _ error: DerivError) {
-        send(failure(request, error), connection, method: request.method.rawValue) { status in
-            self.failure(request, .unavailable(status))
+        send(failure(request, error), connection, method: request.method.rawValue) { _ in
+            self.failure(request, .internalError)
         }
     }
 
