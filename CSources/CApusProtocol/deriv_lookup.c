@@ -43,11 +43,13 @@ static void say_unknown(apus_deriv_orders* self, const apus_order* order, uint64
 
 // What an earlier process sent and did not see answered.
 static void remember(apus_deriv_orders* self, apus_deriv_order* place, const apus_order* order) {
+    // A market order was sent with the newest price of its moment, which the engine does not know.
+    int64_t price = order->type == APUS_MARKET ? (order->side == APUS_BUY ? INT64_MAX : 0) : order->price;
     *place = (apus_deriv_order){
         .client_id = order->target_id,
         .wall_ms = order->wall_ms,
         .final_ms = self->started_ms + self->config.late_arrival_ns / 1000000,
-        .price = order->price,
+        .price = price,
         .state = APUS_DERIV_UNRESOLVED,
     };
 }

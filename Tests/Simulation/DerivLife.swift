@@ -2,6 +2,18 @@ import ApusVenue
 import CApusProtocol
 import CApusRing
 
+/// A deliberate mistake, to see that the simulation notices.
+enum DerivSabotage: String, Sendable, CaseIterable {
+    /// The report of a purchase disappears.
+    case lostFill
+    /// A purchase that has been made is told as missing.
+    case falseDenial
+    /// The end of a contract is told with another price.
+    case wrongEnd
+    /// Somebody else buys on the account.
+    case strangePurchase
+}
+
 /// One life of Deriv's sessions from one seed: the account and the market on the venue's core, a network that loses, delays and cuts,
 /// and processes that die. A trader of the simplest kind stands in for the engine: it buys, sells, asks about what it does not know,
 /// and keeps what it was told; what lies in the rings when a process dies is lost.
@@ -26,10 +38,15 @@ final class DerivLife {
     private var nextFault: UInt64 = 0
     /// Connections that have ended here and not yet at the venue.
     private var ghosts: [DerivPipe] = []
+    private let sabotage: DerivSabotage?
+    private var isSabotaged = false
 
-    /// - Parameter isCalm: nothing goes wrong.
-    init(seed: UInt64, isCalm: Bool = false) throws {
+    /// - Parameters:
+    ///   - isCalm: Nothing goes wrong.
+    ///   - sabotage: The one thing that goes wrong in a calm life.
+    init(seed: UInt64, isCalm: Bool = false, sabotage: DerivSabotage? = nil) throws {
         self.seed = seed
+        self.sabotage = sabotage
         dice = Dice(seed: seed, part: 31)
         isV3 = dice.once(in: 2)
         faultsOn = !isCalm
@@ -41,6 +58,7 @@ final class DerivLife {
         venue = try DerivVenue(configuration, now: Int64(now) + Self.wallOffset)
         engine = try DerivEngine(isV3: isV3, dice: &dice)
         trader = DerivTrader(dice: Dice(seed: seed, part: 32))
+        trader.interfere = { [unowned self] in self.passes(&$0) }
         engine.start(now)
     }
 
@@ -248,7 +266,57 @@ final class DerivLife {
             problems.append("\(buys) buys were filled, and the venue sold \(contracts.count)")
         }
         let balance = venue.balance(account: Self.account).map { $0 * 1_000_000 }
+        let start: Int64 = 10_000_000
+        if trader.moved + start != venue.balance(account: Self.account) { problems.append("the money does not add up") }
         if trader.balance != balance { problems.append("balance \(trader.balance ?? -1), not \(balance ?? -1)") }
+    }
+}
+
+extension DerivLife {
+    // MARK: Sabotage
+
+    /// Whether a report reaches the trader, and as what.
+    fileprivate func passes(_ report: inout apus_report) -> Bool {
+        guard let sabotage, !isSabotaged, now > 30 * second else { return true }
+        let isPurchase =
+            report.kind == UInt8(APUS_REPORT_FILL.rawValue) && report.side == UInt8(APUS_BUY.rawValue)
+        switch sabotage {
+        case .lostFill, .falseDenial:
+            guard isPurchase else { return true }
+            isSabotaged = true
+            report.kind = UInt8(APUS_REPORT_NOT_FOUND.rawValue)
+            return sabotage == .falseDenial
+        case .wrongEnd:
+            guard report.kind == UInt8(APUS_REPORT_SETTLED.rawValue) else { return true }
+            isSabotaged = true
+            report.price += 1
+        case .strangePurchase:
+            isSabotaged = true
+            buyAsStranger()
+        }
+        return true
+    }
+
+    /// Buys a shape that the engine does not trade, on a perfect line of its own.
+    private func buyAsStranger() {
+        let stranger = venue.connect(now: wall)
+        let upgrade = """
+            GET /websockets/v3?app_id=1089 HTTP/1.1\r\nHost: v\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n
+            """
+        venue.receive(stranger, Array(upgrade.utf8), now: wall)
+        let shape = """
+            "amount":10,"basis":"stake","contract_type":"CALL","currency":"USD","duration":3,"duration_unit":"t",\
+            "symbol":"\(DerivEngine.underlying)"
+            """
+        for text in [
+            "{\"authorize\":\"\(Self.token)\"}", "{\"buy\":\"1\",\"price\":10,\"parameters\":{\(shape)}}",
+        ] {
+            let length = text.utf8.count
+            let head: [UInt8] =
+                length < 126 ? [0x81, 0x80 | UInt8(length)] : [0x81, 0xFE, UInt8(length >> 8), UInt8(length & 255)]
+            venue.receive(stranger, head + [0, 0, 0, 0] + Array(text.utf8), now: wall)
+        }
     }
 }
 

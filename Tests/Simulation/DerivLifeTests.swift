@@ -36,4 +36,21 @@ import Testing
         #expect(try life.live() == [])
         #expect(life.trader.unknowns == 0 && life.trader.filledBuys > 5)
     }
+
+    @Test("a sabotaged life is found out", arguments: DerivSabotage.allCases)
+    func sabotage(kind: DerivSabotage) throws {
+        #expect(try DerivLife(seed: 1, isCalm: true, sabotage: kind).live() != [], "\(kind) was not noticed")
+    }
+
+    @Test("the same seed lives the same life", arguments: [2, 7] as [UInt64])
+    func sameSeed(seed: UInt64) throws {
+        func outcome(_ seed: UInt64) throws -> [Int64] {
+            let life = try DerivLife(seed: seed)
+            _ = try life.live()
+            let trader = life.trader
+            return [Int64(life.now), trader.moved, Int64(trader.filledBuys), Int64(trader.unknowns), Int64(life.deaths)]
+        }
+        let first = try outcome(seed)
+        #expect(try outcome(seed) == first && outcome(seed + 1) != first)
+    }
 }

@@ -10,6 +10,7 @@ struct DerivTrader {
         var id: UInt64
         var instrument: UInt16
         var isBuy: Bool
+        var isMarket: Bool
         var price: Int64
         var wall: UInt64
         var state = State.placed
@@ -26,8 +27,12 @@ struct DerivTrader {
         var buyPrice: Int64
         var sellTrade: UInt64 = 0
         var sellPrice: Int64 = 0
+        /// The order that was told to have sold it; 0: it ended by itself.
+        var seller: UInt64 = 0
     }
 
+    /// Reports that are changed or left out on purpose.
+    var interfere: (inout apus_report) -> Bool = { _ in true }
     private var orders: [UInt64: Order] = [:]
     private var contracts: [UInt64: Contract] = [:]
     /// Ends that were told before their purchase.
@@ -71,7 +76,9 @@ struct DerivTrader {
     // MARK: A turn
 
     mutating func turn(_ engine: DerivEngine, _ now: UInt64, _ wall: Int64) {
-        while let report = engine.pop() { take(report) }
+        while var report = engine.pop() {
+            if interfere(&report) { take(report) }
+        }
         for id in openOrders where orders[id]?.state == .unknown { ask(id, engine, now) }
         guard !isQuiet, now >= nextOrder else { return }
         nextOrder = now + dice.between(100 * millisecond, 3 * second)
@@ -87,6 +94,7 @@ struct DerivTrader {
         query.instrument = order.instrument
         query.action = UInt8(APUS_ORDER_QUERY.rawValue)
         query.side = UInt8(order.isBuy ? APUS_BUY.rawValue : APUS_SELL.rawValue)
+        query.type = UInt8(order.isMarket ? APUS_MARKET.rawValue : APUS_LIMIT.rawValue)
         query.price = order.price
         query.quantity = 1
         query.wall_ms = order.wall
@@ -104,7 +112,10 @@ struct DerivTrader {
         order.instrument = instrument
         order.action = UInt8(APUS_ORDER_PLACE.rawValue)
         order.side = UInt8(sells ? APUS_SELL.rawValue : APUS_BUY.rawValue)
+        order.type = UInt8(dice.once(in: 4) ? APUS_MARKET.rawValue : APUS_LIMIT.rawValue)
         order.price = sells ? (dice.once(in: 4) ? 100_000 : 1) : ask
+        // A market order's price is what was asked when it was decided, which binds nobody.
+        if order.type == UInt8(APUS_MARKET.rawValue) { order.price = max(order.price - 1, 1) }
         order.quantity = 1
         order.band_high = .max
         order.decided_ns = now
@@ -113,7 +124,8 @@ struct DerivTrader {
         guard engine.push(order) else { return }
         next += 1
         orders[order.client_id] = Order(
-            id: order.client_id, instrument: instrument, isBuy: !sells, price: order.price, wall: order.wall_ms)
+            id: order.client_id, instrument: instrument, isBuy: !sells,
+            isMarket: order.type == UInt8(APUS_MARKET.rawValue), price: order.price, wall: order.wall_ms)
     }
 
     // MARK: Reports
@@ -184,9 +196,13 @@ struct DerivTrader {
         }
         contracts[contract]?.sellTrade = report.trade_id
         contracts[contract]?.sellPrice = report.price
+        contracts[contract]?.seller = report.client_id
     }
 
     // MARK: The end
+
+    /// What purchases and ends have moved, as they were told, in cents.
+    var moved: Int64 { contracts.values.reduce(0) { $0 + $1.sellPrice - $1.buyPrice } }
 
     /// What differs from the venue's contract.
     func compare(_ truth: TrueContract) -> [String] {
@@ -197,6 +213,12 @@ struct DerivTrader {
         }
         if known.sellTrade != UInt64(truth.sellTransaction) || known.sellPrice != truth.sellPrice {
             problems.append("contract \(truth.id) ended otherwise: \(known.sellTrade), not \(truth.sellTransaction)")
+        }
+        if truth.status == .sold && known.seller == 0 {
+            problems.append("the sale of \(truth.id) is told as its own end")
+        }
+        if truth.status != .sold && known.seller != 0 {
+            problems.append("the end of \(truth.id) is told as a sale")
         }
         return problems
     }
