@@ -17,9 +17,14 @@ public enum ApusProgram {
     /// The strategies that this program offers, the default one first.
     static var strategies: [StrategyDescription] { offered.withLock { $0 } }
 
+    /// Whether the process is this program from its first line on, so that it can be started once more with another command.
+    static var canStartItself: Bool { isWholeProcess.load(ordering: .relaxed) }
+    private static let isWholeProcess = Atomic<Bool>(false)
+
     /// Runs the command line of this process with these strategies (the first is the default) and ends the process with the
     /// command's exit code.
     public static func main(strategies: [StrategyDescription]) -> Never {
+        isWholeProcess.store(true, ordering: .relaxed)
         exit(run(Array(CommandLine.arguments.dropFirst()), strategies: strategies))
     }
 

@@ -223,6 +223,47 @@ final class TradingRig {
         }
     }
 
+    @Test func ordersThatNobodyConfirmsAreNamed() async throws {
+        try await onThread {
+            let rig = try TradingRig("unconfirmed")
+            // The venue goes away while orders rest there.
+            repeat { try rig.waitForOrders(4) } while try rig.ordersAtTheVenue().open == 0
+            try rig.venue.stop()
+            let summary = rig.engine.stop(patience: .milliseconds(300))
+            let orders = rig.engine.unconfirmed
+            #expect(summary.openOrders == orders.count && orders.count == rig.engine.unconfirmedOrders.count)
+            guard let order = orders.first else { return }  // all had ended in that moment
+            let result = RunResult(
+                summary: summary, unconfirmed: orders, seconds: 1, strategy: "none", venue: "loopback", steady: nil)
+            #expect(result.text.contains("not confirmed as ended") && result.text.contains(order.id))
+            #expect(result.text.contains("apus reconcile"))
+            #expect(result.json.description.contains("\"unconfirmed\":[{\"id\":\"\(order.id)\""))
+        }
+    }
+
+    @Test func aDaysLossStopsTradingUntilAPersonResumes() async throws {
+        try await onThread {
+            let rig = try TradingRig("loss", settings: ["risk.max_daily_loss=0.001"])
+            let end = ContinuousClock.now + .seconds(30)
+            while rig.control.answer(ControlRequest(.risk)).risk?.trip == nil {
+                try #require(ContinuousClock.now < end, "the strategy loses nothing")
+                usleep(5000)
+            }
+            while try rig.ordersAtTheVenue().open > 0 {
+                try #require(ContinuousClock.now < end, "what is open stays open")
+                usleep(5000)
+            }
+            let before = try rig.ordersAtTheVenue()
+            let seen = apusEvents(rig.engine)
+            while apusEvents(rig.engine) < seen + 150 { usleep(5000) }
+            #expect(try rig.ordersAtTheVenue().all == before.all)
+            #expect(rig.control.answer(ControlRequest(.status)).trading == "halted")
+            #expect(rig.control.answer(ControlRequest(.resume)).ok)
+            try rig.waitForOrders(before.all + 1)
+            _ = try rig.stop()
+        }
+    }
+
     @Test func limitsAreTightenedWhileTradingAndNeverLoosened() async throws {
         try await onThread {
             let rig = try TradingRig(

@@ -48,6 +48,14 @@ private final class CrashRun {
         return process
     }
 
+    func waitForOpenOrders(_ count: Int) throws {
+        let end = ContinuousClock.now + .seconds(30)
+        while try venue.orders().open != count {
+            try #require(ContinuousClock.now < end, "there are never \(count) orders open")
+            usleep(10_000)
+        }
+    }
+
     /// The report that the supervisor leaves; waits for it.
     func report() throws -> RescueReport {
         let end = ContinuousClock.now + .seconds(40)
@@ -85,6 +93,30 @@ private final class CrashRun {
                 access: .read)
             #expect(opened.openOrders.isEmpty && opened.state.runs == 2 && opened.state.wasStopped)
             #expect(opened.state.runTags.count == 2)
+            try run.venue.stop()
+        }
+    }
+
+    @Test func signalsHaltAndStopInOrder() async throws {
+        try await onThread {
+            let run = try CrashRun("signals")
+            let process = try run.start(["--strategy", "crasher", "--set", "strategy.parameters.how=stay"])
+            try run.waitForOpenOrders(2)
+            kill(process.processIdentifier, SIGUSR2)
+            kill(process.processIdentifier, SIGUSR1)
+            try run.waitForOpenOrders(0)
+            let status = try ControlClient.ask(
+                ControlRequest(.status), at: "\(run.folder)/c.sock", patience: .seconds(5)
+            ).reply
+            #expect(status.ok && status.trading == "halted" && status.openOrders == 0)
+            #expect((status.journal?.written ?? 0) > 4 && status.journal?.path == run.journal)
+            #expect(ApusProgram.run(["resume", run.name, "--socket", "\(run.folder)/c.sock"], strategies: []) == 0)
+            kill(process.processIdentifier, SIGTERM)
+            process.waitUntilExit()
+            #expect(process.terminationReason == .exit && process.terminationStatus == ExitStatus.success)
+            // The supervisor was told: it leaves no report.
+            #expect(!Files.names(in: run.journal).contains { $0.hasPrefix("supervisor-") })
+            #expect(ApusProgram.run(["halt", run.name, "--socket", "\(run.folder)/c.sock"], strategies: []) == 69)
             try run.venue.stop()
         }
     }

@@ -2,11 +2,11 @@ import Apus
 import ApusCommand
 import Glibc
 
-/// Puts an order on each side of the book, and when the venue has both, ends badly.
+/// Puts an order on each side of the book, and when the venue has both, ends badly, or stays.
 struct Crasher: Strategy {
     static let description = StrategyDescription(
         name: "crasher", summary: "Leaves two orders open and ends badly",
-        parameters: [ParameterDescription("how", .text, default: "trap", "trap, kill or hang")]
+        parameters: [ParameterDescription("how", .text, default: "trap", "trap, kill, hang or stay")]
     ) { parameters in
         Crasher(how: try parameters.text("how"))
     }
@@ -30,6 +30,7 @@ struct Crasher: Strategy {
         switch how {
         case "kill": kill(getpid(), SIGKILL)
         case "hang": while true { usleep(1000) }
+        case "stay": break
         default: fatalError("as the test wants it")
         }
     }

@@ -58,6 +58,10 @@ extension RunPlan {
     func startSupervisor(_ account: LiveAccount, _ configuration: LiveConfiguration, log: Log) throws -> SupervisorLink?
     {
         guard store.boolean("supervisor.enabled") ?? true else { return nil }
+        guard ApusProgram.canStartItself else {
+            log.warning("no supervisor stands by: this process was not begun by ApusProgram.main")
+            return nil
+        }
         let order = SupervisorOrder(
             engine: configuration.name, socket: controlPath(configuration.name),
             journal: account.opened.configuration.path, account: account.opened.configuration.account,
