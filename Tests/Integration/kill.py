@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Kills a trading engine with SIGKILL at random moments, starts it again, and holds its journal against the venue.
 
-    kill.py --apus PATH [--rounds N] [--seed N] [--fsync each|interval|never] [--keep]
+    kill.py --apus PATH [--rounds N] [--seed N] [--fsync each|interval|never] [--faults RATES] [--keep]
 
 Starts `apus venue` with one account, and `apus run` against it with a journal. Each round kills the engine somewhere between its
 start and a few seconds later; the next one recovers. After each kill the journal must verify; at the end the engine stops in order,
@@ -35,11 +35,12 @@ class Failure(Exception):
 class Venue:
     """The venue's process, and its account over REST."""
 
-    def __init__(self, apus, seed):
-        self.process = subprocess.Popen(
-            [apus, "venue", "--port", "0", "--json", "--symbols", SYMBOL, "--account", f"{KEY}:{SECRET}",
-             "--seed", str(seed), "--speed", "brisk"],
-            stdout=subprocess.PIPE, text=True)
+    def __init__(self, apus, seed, faults):
+        command = [apus, "venue", "--port", "0", "--json", "--symbols", SYMBOL, "--account", f"{KEY}:{SECRET}",
+                   "--seed", str(seed), "--speed", "brisk"]
+        if faults:
+            command += ["--faults", faults]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.port = json.loads(self.process.stdout.readline())["port"]
 
     def stop(self):
@@ -212,13 +213,14 @@ def main():
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--fsync", choices=["each", "interval", "never"], default="interval")
+    parser.add_argument("--faults", help="the venue's faults, as `apus venue --faults` takes them")
     parser.add_argument("--keep", action="store_true", help="leave the journal's folder")
     arguments = parser.parse_args()
     dice = random.Random(arguments.seed)
     tally = Tally()
     folder = tempfile.mkdtemp(prefix="apus-kill-")
     journal = os.path.join(folder, "journal")
-    venue = Venue(arguments.apus, arguments.seed)
+    venue = Venue(arguments.apus, arguments.seed, arguments.faults)
     engine = None
     try:
         for number in range(arguments.rounds):

@@ -112,10 +112,6 @@ final class Life {
         run(until: now + second)
         venue.quieten()
         settle()
-        counts.deaths = aftermath.deaths
-        counts.lostOrders = aftermath.lost.count
-        counts.adoptedOrders = aftermath.adopted
-        counts.missedTrades = aftermath.missedTrades
         return Verdict(
             seed: character.seed, problems: ledger.problems, digest: digest, counts: counts,
             summary: engine.agent.summary)
@@ -340,11 +336,6 @@ struct LifeCounts: Sendable, Equatable {
     var networkFaults = 0
     var connections = 0
     var bytes = 0
-    var deaths = 0
-    /// Orders whose intents were lost with the machine, and what recovery took over.
-    var lostOrders = 0
-    var adoptedOrders = 0
-    var missedTrades = 0
 }
 
 /// What came of a life.

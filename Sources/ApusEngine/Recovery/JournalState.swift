@@ -94,7 +94,8 @@ package final class JournalState {
             switch UInt32(run.policy) {
             case APUS_FSYNC_EACH.rawValue: 0
             case APUS_FSYNC_INTERVAL.rawValue: UInt64(run.interval_ms) * 1_000_000
-            default: 30_000_000_000  // as long as Linux lets a page wait before it writes it (vm.dirty_expire_centisecs)
+            // As long as Linux lets a page wait before it writes it (vm.dirty_expire_centisecs).
+            default: 30_000_000_000
             }
         numbers.removeAll(keepingCapacity: true)
         doubt()
