@@ -34,14 +34,14 @@ struct VenueLaunch {
 }
 
 /// A venue that runs in this process.
-struct LaunchedVenue {
+struct LaunchedVenue: Sendable {
     let port: Int?
     let tlsPort: Int?
     /// What its accounts trade with: for each one names, as in JSON, and values.
     let accounts: [[(name: String, value: String)]]
     /// What can be traded, where ids are made up.
     let instruments: [[(name: String, value: String)]]
-    private let end: () throws -> Void
+    private let end: @Sendable () throws -> Void
 
     /// - Throws: `CommandFailure` when the configuration is refused or the venue cannot listen.
     init<Core: VenueCore>(
