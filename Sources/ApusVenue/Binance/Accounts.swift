@@ -88,6 +88,8 @@ final class Account {
     private(set) var trades: RingList<AccountTrade>
     var listenKey: String?
     var listenKeyExpiry: VenueTime = 0
+    /// When every open order of a symbol is canceled unless the client has asked for another countdown, by symbol.
+    var countdowns: [Int: VenueTime] = [:]
     var listeners: [BinanceConnection] = []
     var orderTimes = OrderCounter()
 

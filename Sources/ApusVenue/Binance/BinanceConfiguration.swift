@@ -100,7 +100,10 @@ package struct SymbolConfiguration: Sendable {
 /// One trading account with its key.
 package struct BinanceAccountConfiguration: Sendable {
     package var apiKey: String
+    /// The HMAC secret; empty for a key that signs with Ed25519.
     package var secret: String
+    /// The Ed25519 public key that signatures are checked with, 32 bytes; empty for a key with a secret.
+    package var publicKey: [UInt8] = []
     /// Starting wallet in `10^-8` of the quote asset.
     package var balance: Int64
     /// Position and order margin is notional divided by this.
@@ -112,6 +115,17 @@ package struct BinanceAccountConfiguration: Sendable {
         self.balance = balance
         self.leverage = leverage
     }
+
+    /// A key that signs with Ed25519.
+    package init(
+        apiKey: String, publicKey: [UInt8], balance: Int64 = 10_000_000_000_000, leverage: Int = 20
+    ) {
+        self.init(apiKey: apiKey, secret: "", balance: balance, leverage: leverage)
+        self.publicKey = publicKey
+    }
+
+    /// Whether there is one thing, and one alone, to check signatures with.
+    fileprivate var canSign: Bool { secret.isEmpty ? publicKey.count == 32 : publicKey.isEmpty }
 }
 
 /// Limits by which the venue refuses work.
@@ -171,9 +185,11 @@ package struct BinanceConfiguration: Sendable {
         guard Set(accounts.map(\.apiKey)).count == accounts.count else {
             throw VenueConfigurationError(description: "accounts: an apiKey occurs twice")
         }
-        for account in accounts where account.apiKey.isEmpty || account.secret.isEmpty || account.leverage < 1 {
+        for account in accounts where account.apiKey.isEmpty || !account.canSign || account.leverage < 1 {
             throw VenueConfigurationError(
-                description: "account \"\(account.apiKey)\": apiKey, secret and a leverage of at least 1 are needed")
+                description:
+                    "account \"\(account.apiKey)\": apiKey, a secret or an Ed25519 public key, and a leverage of at least 1 are needed"
+            )
         }
         for account in accounts {
             let (power, overflow) = account.balance.multipliedReportingOverflow(by: Int64(account.leverage))

@@ -158,6 +158,30 @@ extension BinanceVenue {
         return Array(#"{"code":200,"msg":"The operation of cancel all open order is done."}"#.utf8)
     }
 
+    /// The dead-man switch: without another call within `countdownTime` milliseconds the symbol's open orders are canceled. Zero
+    /// ends it.
+    func countDown(_ account: Account, _ parameters: Parameters) throws(BinanceError) -> [UInt8] {
+        let market = try market(parameters)
+        guard let milliseconds = try parameters.integer("countdownTime") else { throw .mandatory("countdownTime") }
+        guard milliseconds >= 0, milliseconds < 1 << 40 else { throw .malformed("countdownTime is out of range.") }
+        account.countdowns[market.index] = milliseconds == 0 ? nil : now + milliseconds * millisecond
+        timersChanged()
+        var out = Array(#"{"symbol":"#.utf8)
+        out.append(quotedText: market.configuration.name)
+        out.append(contentsOf: Array(#","countdownTime":""#.utf8))
+        out.append(integer: milliseconds)
+        out.append(contentsOf: Array(#""}"#.utf8))
+        return out
+    }
+
+    /// Cancels what belongs to countdowns that have run out.
+    func endCountdowns(_ account: Account) {
+        for symbol in account.countdowns.filter({ $0.value <= now }).keys.sorted() {
+            account.countdowns[symbol] = nil
+            for order in account.open where order.symbol == symbol { cancel(account, order) }
+        }
+    }
+
     /// The order named by `orderId` or `origClientOrderId`.
     func findOrder(_ account: Account, _ parameters: Parameters) throws(BinanceError) -> AccountOrder {
         let market = try market(parameters)

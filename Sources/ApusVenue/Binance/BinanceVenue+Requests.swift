@@ -3,7 +3,7 @@
 /// One thing a client can ask for.
 enum BinanceOperation {
     case ping, time, exchangeInfo, depth, bookTicker
-    case placeOrder, modifyOrder, cancelOrder, queryOrder, openOrders, openOrder, cancelAll
+    case placeOrder, modifyOrder, cancelOrder, queryOrder, openOrders, openOrder, cancelAll, countdown
     case userTrades, balance, account, position
     case startStream, keepStream, stopStream
     case logon
@@ -31,6 +31,7 @@ enum BinanceOperation {
             }
         case .bookTicker: 2
         case .balance, .account, .position, .userTrades: 5
+        case .countdown: 10
         default: 1
         }
     }
@@ -52,6 +53,7 @@ enum BinanceOperation {
         case ("GET", "/fapi/v1/openOrders"): self = .openOrders
         case ("GET", "/fapi/v1/openOrder"): self = .openOrder
         case ("DELETE", "/fapi/v1/allOpenOrders"): self = .cancelAll
+        case ("POST", "/fapi/v1/countdownCancelAll"): self = .countdown
         case ("GET", "/fapi/v1/userTrades"): self = .userTrades
         case ("GET", "/fapi/v2/balance"), ("GET", "/fapi/v3/balance"): self = .balance
         case ("GET", "/fapi/v2/account"), ("GET", "/fapi/v3/account"): self = .account
@@ -105,11 +107,8 @@ extension BinanceVenue {
             if operation.security == .signature {
                 let signature = try parameters.required("signature")
                 let text = BinanceAuthentication.signedText(query: request.query, body: request.body)
-                guard
-                    BinanceAuthentication.isValid(signature: signature, of: text, secret: account.configuration.secret)
-                else {
-                    throw .invalidSignature
-                }
+                guard BinanceAuthentication.isValid(signature: signature, of: text, account: account.configuration)
+                else { throw .invalidSignature }
                 try BinanceAuthentication.checkTime(parameters, now: now)
             }
         }
@@ -146,14 +145,12 @@ extension BinanceVenue {
         guard let account = account(forKey: key) else { throw .unknownKey }
         if operation.security == .key { return account }
         let signature = try parameters.required("signature")
-        let secret = account.configuration.secret
         let plain = parameters.signedText(encoded: false)
-        if !BinanceAuthentication.isValid(signature: signature, of: plain, secret: secret) {
+        if !BinanceAuthentication.isValid(signature: signature, of: plain, account: account.configuration) {
             let encoded = parameters.signedText(encoded: true)
-            guard encoded != plain, BinanceAuthentication.isValid(signature: signature, of: encoded, secret: secret)
-            else {
-                throw .invalidSignature
-            }
+            guard encoded != plain,
+                BinanceAuthentication.isValid(signature: signature, of: encoded, account: account.configuration)
+            else { throw .invalidSignature }
         }
         try BinanceAuthentication.checkTime(parameters, now: now)
         return account
@@ -204,6 +201,7 @@ extension BinanceVenue {
         case .openOrders: return try openOrders(account, parameters)
         case .openOrder: return try openOrder(account, parameters)
         case .cancelAll: return try cancelAllOrders(account, parameters)
+        case .countdown: return try countDown(account, parameters)
         case .userTrades: return try userTrades(account, parameters)
         case .balance: return renderBalance(account)
         case .account: return renderAccount(account)

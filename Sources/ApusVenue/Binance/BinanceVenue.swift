@@ -115,6 +115,7 @@ package final class BinanceVenue: VenueCore {
     private func computeTimerDeadline() -> VenueTime {
         var due = VenueTime.max
         for account in accounts where account.listenKey != nil { due = min(due, account.listenKeyExpiry) }
+        for account in accounts { for time in account.countdowns.values { due = min(due, time) } }
         if let playback { due = min(due, playback.nextTime) }
         return due
     }
@@ -125,6 +126,7 @@ package final class BinanceVenue: VenueCore {
         for account in accounts where account.listenKey != nil && account.listenKeyExpiry <= now {
             expireListenKey(account)
         }
+        for account in accounts where !account.countdowns.isEmpty { endCountdowns(account) }
         runPlayback()
     }
 
