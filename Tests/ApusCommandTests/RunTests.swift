@@ -141,6 +141,16 @@ private func run(_ store: ConfigurationStore, seconds: Double) throws -> RunResu
         #expect(try FaultOptions.rule("gap@1000").trigger == .afterMessages(1000))
         let rule = try FaultOptions.rule("freeze@250ms:stream=bookTicker")
         #expect(rule.trigger == .after(250_000_000) && rule.target.stream == "bookTicker")
+        let lost = try FaultOptions.rule("lost-answer@0:request=POST /order")
+        #expect(lost.kind == .lostAnswer && lost.target.request == "POST /order")
+        #expect(try FaultOptions.rule("duplicate-event@3").target.role == .user)
+    }
+
+    @Test func everyNameIsARateAndARule() throws {
+        for name in FaultOptions.names.split(separator: ", ") {
+            #expect(try FaultOptions.rates("\(name)=7") != FaultOptions.rates(""), "\(name)")
+            #expect(try FaultOptions.rule("\(name)@1s").trigger == .after(1_000_000_000), "\(name)")
+        }
     }
 
     @Test(arguments: ["gap", "gap@", "gap@x", "hole@3", "gap@-1", "gap@3:symbol=x"])

@@ -20,8 +20,14 @@ func testConfiguration(
         seed: seed, speed: speed, faults: faults)
 }
 
+/// Whoever brings a client's bytes to a venue.
+protocol ClientHost: AnyObject {
+    var now: VenueTime { get }
+    func send(_ client: TestClient, _ bytes: [UInt8])
+}
+
 /// Drives a venue in one thread, with a clock of its own, and hands its outputs to clients.
-final class Harness {
+final class Harness: ClientHost {
     let venue: BinanceVenue
     private(set) var now: VenueTime
     private var clients: [ConnectionID: TestClient] = [:]
@@ -69,13 +75,7 @@ final class Harness {
     private func pump() {
         for output in venue.takeOutputs() {
             guard let client = clients[output.connection] else { continue }
-            switch output.action {
-            case .bytes(let bytes): client.take(bytes)
-            case .close: client.isClosed = true
-            case .abort: client.isAborted = true
-            case .pauseReading: client.isPaused = true
-            case .resumeReading: client.isPaused = false
-            }
+            client.carryOut(output.action)
         }
     }
 
@@ -147,7 +147,7 @@ struct Answer {
 final class TestClient {
     let id: ConnectionID
     /// Keeps its venue alive: a test often holds the client alone.
-    private let harness: Harness
+    private let harness: any ClientHost
     private var inbox: [UInt8] = []
     private(set) var isUpgraded = false
     private(set) var frames: [(opcode: UInt8, payload: [UInt8])] = []
@@ -156,9 +156,19 @@ final class TestClient {
     var isAborted = false
     var isPaused = false
 
-    init(_ id: ConnectionID, _ harness: Harness) {
+    init(_ id: ConnectionID, _ harness: any ClientHost) {
         self.id = id
         self.harness = harness
+    }
+
+    func carryOut(_ action: VenueAction) {
+        switch action {
+        case .bytes(let bytes): take(bytes)
+        case .close: isClosed = true
+        case .abort: isAborted = true
+        case .pauseReading: isPaused = true
+        case .resumeReading: isPaused = false
+        }
     }
 
     func take(_ bytes: [UInt8]) {
