@@ -234,6 +234,16 @@ final class PolymarketHarness: ClientHost {
 
     func money(_ wallet: Int = 0) -> Int64 { venue.collateral(signer: wallets[wallet].address)! }
 
+    /// Takes asks out of the first market's book until there is room between the touch; returns a price in it.
+    func openGap() -> Int64 {
+        let market = venue.markets[0]
+        while let ask = market.book.best(.sell), let bid = market.book.best(.buy), ask.price - bid.price < 300 {
+            market.cancel(slot: ask.head, number: market.book[ask.head].id)
+        }
+        _ = market.takeChanges()
+        return book(0).bids[0].price + 100
+    }
+
     // MARK: Invariants
 
     /// Collateral with what is locked, and for each market what both outcomes are short of the locked collateral.

@@ -17,6 +17,22 @@ import Testing
         #expect(again && !other)
     }
 
+    @Test func aLongMarketStaysInItsRange() throws {
+        let harness = try PolymarketHarness(speed: .calm) {
+            $0.markets[0].startPrice = 9_500
+            $0.markets[0].volatility = 60
+        }
+        var wasFine = false
+        for _ in 0..<60 {
+            harness.advance(by: second)
+            wasFine = wasFine || harness.venue.markets[0].tickSize == 10
+            #expect(harness.problems().isEmpty)
+        }
+        #expect(wasFine)
+        let statistics = harness.venue.statistics
+        #expect(statistics.fills > 100 && statistics.participantActions > 2_000)
+    }
+
     /// Two wallets do what a seed says, while trades fail and settle: nothing is created, nothing is lost.
     @Test(arguments: UInt64(1)...12) func randomOrdersKeepBooksAndBalances(_ seed: UInt64) throws {
         var plan = FaultPlan()

@@ -105,6 +105,29 @@ import Testing
             poor.place(OrderPlan()).status == 200 && error(poor.place(OrderPlan(price: 9_800))).contains("not enough"))
     }
 
+    @Test func twoBuyersMintAndTwoSellersMerge() throws {
+        let harness = try PolymarketHarness()
+        let before = harness.totals()
+        // A bid between the touch for the first token, then a buyer of the second at its mirror.
+        let price = harness.openGap()
+        let locked = harness.venue.ledger.locked[0]
+        #expect(harness.place(OrderPlan(price: price, size: 1_000))["status"] == "live")
+        #expect(
+            harness.place(OrderPlan(token: 1, price: wholePrice - price, size: 1_000), wallet: 1)["status"] == "matched"
+        )
+        #expect(harness.held(0) == 1_010 * tokenUnit && harness.held(1, wallet: 1) == 1_010 * tokenUnit)
+        #expect(harness.venue.ledger.locked[0] == locked + 10 * Int128(tokenUnit))
+        #expect(
+            harness.money() == 10_000 * tokenUnit - price * 1_000
+                && harness.money(1) == 10_000 * tokenUnit - (wholePrice - price) * 1_000)
+        // And back: both sell what they bought.
+        #expect(harness.place(OrderPlan(side: .sell, price: price, size: 1_000))["status"] == "live")
+        let sold = harness.place(OrderPlan(token: 1, side: .sell, price: wholePrice - price, size: 1_000), wallet: 1)
+        #expect(sold["status"] == "matched" && harness.venue.ledger.locked[0] == locked)
+        #expect(harness.money() == 10_000 * tokenUnit && harness.money(1) == 10_000 * tokenUnit)
+        #expect(harness.totals().money == before.money && harness.problems().isEmpty)
+    }
+
     @Test func anOrderTakesLevelByLevelAndTheRestRests() throws {
         let harness = try PolymarketHarness()
         let asks = Array(harness.book(0).asks.prefix(2))
@@ -158,6 +181,16 @@ import Testing
         harness.advance(by: second)
         #expect(harness.venue.order(id: answer["orderID"]!)?.status == .canceled)
         #expect(stream.takeMessages().map { text($0, "type") } == ["CANCELLATION"])
+    }
+
+    @Test func anAccountDoesNotTradeWithItself() throws {
+        let harness = try PolymarketHarness()
+        let price = harness.openGap()
+        let first = harness.place(OrderPlan(price: price))
+        let second = harness.place(OrderPlan(token: 1, price: wholePrice - price))
+        #expect(harness.venue.order(id: first["orderID"]!)?.status == .canceled)
+        #expect(second["status"] == "live" && harness.venue.fills(signer: harness.wallets[0].address).isEmpty)
+        #expect(harness.problems().isEmpty)
     }
 
     @Test func batchesAnswerEachOrder() throws {

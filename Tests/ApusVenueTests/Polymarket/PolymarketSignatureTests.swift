@@ -56,6 +56,40 @@ private enum Vectors {
         #expect(word(decimal: String(repeating: "9", count: 78)) == nil)
     }
 
+    @Test(.enabled(if: Vectors.areNeeded)) func knownOrders() throws {
+        guard case .array(let entries)? = try Vectors.load()["orders"] else {
+            Issue.record("there are no orders")
+            return
+        }
+        #expect(entries.count >= 4)
+        for entry in entries {
+            let order = try signedOrder(try #require(entry["order"]))
+            let domain = ExchangeDomain(
+                version: text(entry, "domainVersion")!, chainID: UInt64(text(entry, "chainId")!)!,
+                contract: EthereumAddress(text(entry, "verifyingContract")!)!)
+            let signature = try #require(text(entry, "expectedSignature").flatMap(hexBytes))
+            #expect(hexString(order.hash(domain)) == text(entry, "expectedSigningHash"), "\(text(entry, "name") ?? "")")
+            #expect(order.signer(signature, domain, recovery) == wallet, "\(text(entry, "name") ?? "")")
+            var other = order
+            other.makerAmount += 1
+            #expect(other.signer(signature, domain, recovery) != wallet)
+            var wrong = domain
+            wrong.version = "3"
+            #expect(order.signer(signature, wrong, recovery) != wallet)
+        }
+    }
+
+    private func signedOrder(_ json: JSONValue) throws -> SignedOrder {
+        SignedOrder(
+            salt: word(decimal: text(json, "salt")!)!, maker: EthereumAddress(text(json, "maker")!)!,
+            signer: EthereumAddress(text(json, "signer")!)!, tokenID: word(decimal: text(json, "tokenId")!)!,
+            makerAmount: Int64(text(json, "makerAmount")!)!, takerAmount: Int64(text(json, "takerAmount")!)!,
+            side: text(json, "side") == "BUY" ? .buy : .sell,
+            signatureType: SignatureType(rawValue: Int(text(json, "signatureType")!)!)!,
+            timestamp: UInt64(text(json, "timestamp")!)!, metadata: hexBytes(text(json, "metadata")!)!,
+            builder: hexBytes(text(json, "builder")!)!)
+    }
+
     @Test(.enabled(if: Vectors.areNeeded)) func knownWalletSignature() throws {
         let entry = try #require(try Vectors.load()["clobAuth"])
         let message = ClobAuth(

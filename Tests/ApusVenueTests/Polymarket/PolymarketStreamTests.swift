@@ -153,7 +153,7 @@ private struct Mirror {
         harness.venue.changeTick(conditionID: harness.configuration.markets[0].conditionID, to: 10)
         harness.advance(by: millisecond)
         let messages = client.takeMessages()
-        #expect(messages.map { text($0, "event_type") } == ["tick_size_change", "book"])
+        try #require(messages.map { text($0, "event_type") } == ["tick_size_change", "book"])
         #expect(text(messages[0], "old_tick_size") == "0.01" && text(messages[0], "new_tick_size") == "0.001")
         var mirror = Mirror()
         mirror.take(book: messages[1])
@@ -176,7 +176,7 @@ private struct Mirror {
         let ask = harness.book(0).asks[0].price
         let id = harness.place(OrderPlan(price: ask, size: 500))["orderID"]!
         let first = stream.takeMessages()
-        #expect(first.map { text($0, "event_type") } == ["order", "trade", "order"])
+        try #require(first.map { text($0, "event_type") } == ["order", "trade", "order"])
         #expect(first.map { text($0, "type") } == ["PLACEMENT", "TRADE", "UPDATE"])
         #expect(text(first[1], "taker_order_id") == id && text(first[1], "status") == "MATCHED")
         #expect(text(first[2], "size_matched") == "5" && text(first[2], "status") == "MATCHED")
@@ -186,6 +186,29 @@ private struct Mirror {
         #expect(
             later.allSatisfy { text($0, "id") == text(first[1], "id") && text($0, "transaction_hash")!.count == 66 })
         #expect(harness.venue.fills(signer: harness.wallets[0].address).map(\.status) == [.confirmed])
+    }
+
+    @Test func theMakerIsToldItsPart() throws {
+        let harness = try PolymarketHarness()
+        let price = harness.openGap()
+        let maker = harness.userStream(0)
+        let other = harness.userStream(0, markets: "[\"0x00\"]")
+        let id = harness.place(OrderPlan(price: price, size: 1_000))["orderID"]!
+        _ = maker.takeMessages()
+        harness.place(OrderPlan(token: 1, price: wholePrice - price, size: 600), wallet: 1)
+        let events = maker.takeMessages()
+        try #require(events.map { text($0, "event_type") } == ["trade", "order"])
+        #expect(text(events[0], "trader_side") == "MAKER" && text(events[0], "asset_id") == harness.token(1))
+        guard case .array(let parts)? = events[0]["maker_orders"] else {
+            Issue.record("there are no maker orders")
+            return
+        }
+        let part = parts.first { text($0, "order_id") == id }
+        #expect(
+            part.flatMap { text($0, "matched_amount") } == "6"
+                && part.flatMap { text($0, "asset_id") } == harness.token(0))
+        #expect(text(events[1], "size_matched") == "6" && text(events[1], "status") == "LIVE")
+        #expect(other.takeMessages().isEmpty && !other.isClosed)
     }
 
     @Test func aFailedTradeIsUndoneAndTold() throws {
