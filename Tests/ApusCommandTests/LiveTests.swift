@@ -45,6 +45,25 @@ import Testing
         ])
         #expect(!"\(found) \(String(reflecting: found))".contains("hunter2"))
     }
+
+    @Test func aPrivateKeyTakesTheSecretsPlace() throws {
+        let key = ["APUS_BINANCE_API_KEY": "keyword"]
+        let pem = "-----BEGIN PRIVATE KEY-----"
+        let given = try BinanceCredentials(environment: key.merging(["APUS_BINANCE_PRIVATE_KEY": pem]) { $1 })
+        guard case .ed25519(pem) = given.secret else { throw LiveError("not taken") }
+        let path = NSTemporaryDirectory() + "apus-key-\(getpid()).pem"
+        try pem.write(toFile: path, atomically: true, encoding: .utf8)
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let read = try BinanceCredentials(environment: key.merging(["APUS_BINANCE_PRIVATE_KEY_FILE": path]) { $1 })
+        guard case .ed25519(pem) = read.secret else { throw LiveError("not read") }
+        #expect(!"\(given) \(String(reflecting: read))".contains("PRIVATE"))
+        for wrong in [
+            ["APUS_BINANCE_PRIVATE_KEY_FILE": path + "x"],
+            ["APUS_BINANCE_PRIVATE_KEY": pem, "APUS_BINANCE_API_SECRET": "s"],
+        ] {
+            #expect(throws: LiveError.self) { try BinanceCredentials(environment: key.merging(wrong) { $1 }) }
+        }
+    }
 }
 
 @Suite struct ExchangeInfoTests {

@@ -2,6 +2,7 @@
 """Trades on a running loopback venue with the real venue's official Python client.
 
     venue_client.py --venv DIR --port PLAIN [--tls-port TLS --ca PEM] [--api-key K --secret S] [--symbol BTCUSDT]
+                    [--ed25519-key K --ed25519-pem PRIVATE --stranger-pem PRIVATE]
 
 The client (binance-sdk-derivatives-trading-usds-futures) is taken from the virtual environment DIR, which is made
 when it does not exist. Prints `N passed, N failed` and exits 1 when anything failed.
@@ -26,6 +27,9 @@ def parse_arguments():
     parser.add_argument("--api-key", default="apus-key-1")
     parser.add_argument("--secret", default="apus-secret-1")
     parser.add_argument("--symbol", default="BTCUSDT")
+    parser.add_argument("--ed25519-key", help="API key of an account that signs with Ed25519")
+    parser.add_argument("--ed25519-pem", help="file of its private key")
+    parser.add_argument("--stranger-pem", help="file of another private key, which the venue must refuse")
     arguments = parser.parse_args()
     if arguments.port is None and arguments.tls_port is None:
         parser.error("--port or --tls-port is needed")
@@ -102,7 +106,7 @@ class UserEvents:
 class Session:
     """One client with all its interfaces, over plain connections or TLS."""
 
-    def __init__(self, arguments, tls, secret=None):
+    def __init__(self, arguments, tls, secret=None, key=None, pem=None):
         from binance_common.configuration import (
             ConfigurationRestAPI, ConfigurationWebSocketAPI, ConfigurationWebSocketStreams)
         from binance_sdk_derivatives_trading_usds_futures.derivatives_trading_usds_futures import (
@@ -111,14 +115,16 @@ class Session:
         port = arguments.tls_port if tls else arguments.port
         letter = "s" if tls else ""
         agent = ssl.create_default_context(cafile=arguments.ca) if tls else None
-        secret = secret or arguments.secret
+        key = key or arguments.api_key
+        # With a private key the client signs by that.
+        signing = {"private_key": pem} if pem else {"api_secret": secret or arguments.secret}
         self.client = DerivativesTradingUsdsFutures(
             config_rest_api=ConfigurationRestAPI(
-                api_key=arguments.api_key, api_secret=secret, base_path=f"http{letter}://127.0.0.1:{port}",
-                https_agent=agent, retries=1, timeout=5000),
+                api_key=key, base_path=f"http{letter}://127.0.0.1:{port}", https_agent=agent, retries=1, timeout=5000,
+                **signing),
             config_ws_api=ConfigurationWebSocketAPI(
-                api_key=arguments.api_key, api_secret=secret, https_agent=agent or True,
-                stream_url=f"ws{letter}://127.0.0.1:{port}/ws-fapi/v1"),
+                api_key=key, https_agent=agent or True, stream_url=f"ws{letter}://127.0.0.1:{port}/ws-fapi/v1",
+                **signing),
             config_ws_streams=ConfigurationWebSocketStreams(
                 https_agent=agent or True, stream_url=f"ws{letter}://127.0.0.1:{port}"),
         )
@@ -152,16 +158,58 @@ def test_metadata(tally, session, symbol):
     return float(bids[0][0]), float(asks[0][0]), tick
 
 
-def test_wrong_signature(tally, arguments, tls):
+def check_refusal(tally, name, session, words):
     from binance_common.errors import ClientError, UnauthorizedError, BadRequestError
 
-    stranger = Session(arguments, tls, secret="not-the-secret")
     try:
-        answer = stranger.rest.current_all_open_orders()
-        tally.check("REST refuses a wrong signature", False, answer)
+        answer = session.rest.current_all_open_orders()
+        tally.check(name, False, answer)
     except (BadRequestError, UnauthorizedError, ClientError) as error:
-        tally.check("REST refuses a wrong signature", "-1022" in repr(vars(error)) or "ignature" in str(error), error)
+        tally.check(name, any(word in repr(vars(error)) + str(error) for word in words), error)
+
+
+def test_wrong_signature(tally, arguments, tls):
+    stranger = Session(arguments, tls, secret="not-the-secret")
+    check_refusal(tally, "REST refuses a wrong signature", stranger, ["-1022", "ignature"])
+    nobody = Session(arguments, tls, key="not-a-key")
+    check_refusal(tally, "REST refuses a wrong key", nobody, ["-2015", "API-key"])
     return stranger
+
+
+async def test_wrong_key_on_socket(tally, arguments, tls, symbol):
+    nobody = Session(arguments, tls, key="not-a-key")
+    connection = await nobody.client.websocket_api.create_connection()
+    answer = await connection.new_order(
+        symbol=symbol, side="BUY", type="LIMIT", time_in_force="GTC", quantity=0.01, price=50000.0)
+    error = plain(answer.data()).get("error")
+    tally.check("the WebSocket API refuses a wrong key", bool(error) and error["code"] == -2015, error)
+    await connection.close_connection()
+
+
+async def test_ed25519(tally, arguments, tls, symbol, bid):
+    """An account whose key signs with Ed25519: places, sees its event, cancels; another private key is refused."""
+    session = Session(arguments, tls, key=arguments.ed25519_key, pem=arguments.ed25519_pem)
+    stranger = Session(arguments, tls, key=arguments.ed25519_key, pem=arguments.stranger_pem)
+    hmac = Session(arguments, tls, key=arguments.ed25519_key)
+    check_refusal(tally, "REST refuses another private key", stranger, ["-1022", "ignature"])
+    check_refusal(tally, "REST refuses a secret in its place", hmac, ["-1022", "ignature"])
+    await test_wrong_signature_on_socket(tally, stranger, symbol)
+    away = round(bid * 0.98, 0)
+    placed = plain(session.rest.new_order(
+        symbol=symbol, side="BUY", type="LIMIT", time_in_force="GTC", quantity=0.01, price=away,
+        new_client_order_id="ed-1").data())
+    tally.check("REST takes an Ed25519 order", placed["status"] == "NEW", placed)
+    cancelled = plain(session.rest.cancel_order(symbol=symbol, orig_client_order_id="ed-1").data())
+    tally.check("REST cancels it", cancelled["status"] == "CANCELED", cancelled)
+    events = UserEvents()
+    api, streams, _ = await open_user_stream(session, events)
+    answer = plain((await api.new_order(
+        symbol=symbol, side="BUY", type="MARKET", quantity=0.01, new_client_order_id="ed-2")).data())
+    tally.check("the WebSocket API takes an Ed25519 order", answer.get("status") == 200, answer)
+    filled = await events.until(lambda: any(event["X"] == "FILLED" for event in events.of_order("ed-2")))
+    tally.check("its fill shows on the user stream", filled, events.of_order("ed-2"))
+    await api.close_connection()
+    await streams.close_connection()
 
 
 async def test_wrong_signature_on_socket(tally, stranger, symbol):
@@ -308,6 +356,7 @@ async def run(arguments, tls, tally):
     bid, _, tick = test_metadata(tally, session, arguments.symbol)
     stranger = test_wrong_signature(tally, arguments, tls)
     await test_wrong_signature_on_socket(tally, stranger, arguments.symbol)
+    await test_wrong_key_on_socket(tally, arguments, tls, arguments.symbol)
     test_rest_orders(tally, session, arguments.symbol, bid)
     events = UserEvents()
     api, streams, _ = await open_user_stream(session, events)
@@ -316,6 +365,8 @@ async def run(arguments, tls, tally):
     await test_market_stream(tally, streams, arguments.symbol)
     await api.close_connection()
     await streams.close_connection()
+    if arguments.ed25519_key:
+        await test_ed25519(tally, arguments, tls, arguments.symbol, bid)
 
 
 def main():

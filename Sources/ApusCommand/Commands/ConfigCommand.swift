@@ -7,9 +7,11 @@ struct ConfigCommand: ParsableCommand {
         discussion: """
             Values come from, in rising order: the built-in defaults, the file of --config, environment variables
             (engine.idle is APUS_ENGINE_IDLE), and --set. Secrets come from the environment alone:
-            APUS_BINANCE_API_KEY and APUS_BINANCE_API_SECRET; for Polymarket APUS_POLYMARKET_PRIVATE_KEY, where the money is in
-            another wallet APUS_POLYMARKET_FUNDER and APUS_POLYMARKET_SIGNATURE_TYPE, and, to use an API key that is there
-            already, APUS_POLYMARKET_API_KEY, _API_SECRET and _API_PASSPHRASE (else it is derived).
+            APUS_BINANCE_API_KEY with APUS_BINANCE_API_SECRET, or with an Ed25519 private key in APUS_BINANCE_PRIVATE_KEY (PEM)
+            or APUS_BINANCE_PRIVATE_KEY_FILE; for Polymarket APUS_POLYMARKET_PRIVATE_KEY, where the money is in another wallet
+            APUS_POLYMARKET_FUNDER and APUS_POLYMARKET_SIGNATURE_TYPE, and, to use an API key that is there already,
+            APUS_POLYMARKET_API_KEY, _API_SECRET and _API_PASSPHRASE (else it is derived); for Deriv APUS_DERIV_TOKEN,
+            APUS_DERIV_APP_ID and APUS_DERIV_ACCOUNT.
             """)
 
     @OptionGroup var options: ConfigurationOptions

@@ -62,7 +62,7 @@ struct VenueCommand: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             """
-            An account; may be repeated. Default: one with new keys. binance-usdm: key:secret; polymarket: 0xSIGNER or \
+            An account; may be repeated. Default: one with new keys. binance-usdm: key:secret or key:ed25519:PUBLIC_KEY; polymarket: 0xSIGNER or \
             0xSIGNER:TYPE:0xFUNDER; deriv: id:token, with an id that begins with VR for a demo account.
             """, valueName: "account"))
     var account: [String] = []

@@ -140,7 +140,9 @@ package struct ConfigurationFile {
 }
 
 /// The only places that secrets are read from.
-package let secretVariables = ["APUS_BINANCE_API_KEY", "APUS_BINANCE_API_SECRET"]
+package let secretVariables = [
+    "APUS_BINANCE_API_KEY", "APUS_BINANCE_API_SECRET", "APUS_BINANCE_PRIVATE_KEY", "APUS_BINANCE_PRIVATE_KEY_FILE",
+]
 
 private func isSecret(_ key: String) -> Bool {
     let name = key.lowercased().filter { $0.isLetter }

@@ -37,6 +37,10 @@ private let engineFields = [
     ConfigurationField(
         "engine.board_depth", .integer(1...Int(APUS_BOARD_DEPTH_MAX)), .scalar("\(APUS_BOARD_DEPTH_DEFAULT)"),
         "Levels a side of each book that strategies and apus top can see"),
+    ConfigurationField(
+        "engine.stall_ms", .integer(0...600_000), .scalar("5000"),
+        "Placement dedicated: when the decision thread stands still for so long, new orders are refused and the open ones "
+            + "canceled; 0: never"),
 ]
 
 private let venueFields = [
@@ -63,6 +67,12 @@ private let venueFields = [
     ConfigurationField(
         "venue.metadata", .text, nil,
         "Polymarket: the Gamma API, https://host[:port]; default: venue.rest where that is set, else the venue's own"),
+    ConfigurationField(
+        "venue.connections", .integer(1...Int(APUS_BINANCE_API_MAX)), .scalar("4"),
+        "Binance: warm connections for orders, of which the fastest healthy one is used"),
+    ConfigurationField(
+        "venue.receive_window_ms", .integer(1...60_000), .scalar("5000"),
+        "Binance: how old a request may be when it reaches the venue"),
     ConfigurationField("venue.tls.ca_file", .text, nil, "Certificates to trust in place of the system's, PEM"),
     ConfigurationField(
         "venue.seed", .integer(0...Int.max), .scalar("1"),

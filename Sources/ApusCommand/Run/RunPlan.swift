@@ -116,6 +116,10 @@ struct RunPlan {
         live.instruments = UInt32(store.integer("engine.instruments") ?? 256)
         live.boardDepth = UInt32(store.integer("engine.board_depth") ?? 20)
         live.polymarket = store.polymarketSettings
+        live.stallLimit = UInt64(store.integer("engine.stall_ms") ?? 5_000) * 1_000_000
+        live.binance.connections = store.integer("venue.connections") ?? 4
+        live.binance.receiveWindow = store.integer("venue.receive_window_ms") ?? 5_000
+        live.engine.lateArrival = UInt64(live.binance.receiveWindow + 1_500) * 1_000_000
         return live
     }
 

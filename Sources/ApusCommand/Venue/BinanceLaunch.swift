@@ -9,7 +9,8 @@ struct VenuePlayback {
 }
 
 extension VenueLaunch {
-    /// Starts a venue that speaks Binance's USDⓈ-M protocol. Accounts are written `key:secret`.
+    /// Starts a venue that speaks Binance's USDⓈ-M protocol. Accounts are written `key:secret`, or
+    /// `key:ed25519:PUBLIC` with a public key in base64: its 32 bytes, or the body of its PEM file.
     func startBinance(playing playback: VenuePlayback? = nil) throws -> LaunchedVenue {
         let accounts = try binanceAccounts()
         let configuration = BinanceConfiguration(
@@ -17,7 +18,10 @@ extension VenueLaunch {
             seed: seed, speed: speed, rateLimits: BinanceRateLimits(enforced: enforcesLimits), faults: faults)
         // A bad path is told here, not by the venue's thread.
         if let playback { _ = try Recording(path: playback.path) }
-        let rows = accounts.map { [(name: "api_key", value: $0.apiKey), (name: "secret", value: $0.secret)] }
+        let rows = accounts.map { account in
+            [(name: "api_key", value: account.apiKey)]
+                + (account.publicKey.isEmpty ? [(name: "secret", value: account.secret)] : [])
+        }
         return try LaunchedVenue(server, accounts: rows) { now in
             let venue = try BinanceVenue(configuration, now: now)
             if let playback { playRecording(playback, on: venue) }
@@ -30,7 +34,16 @@ extension VenueLaunch {
         return try accounts.map { text in
             let pair = text.split(separator: ":", maxSplits: 1).map(String.init)
             guard pair.count == 2 else { throw CommandFailure(ExitStatus.usage, "--account: expected key:secret") }
-            return BinanceAccountConfiguration(apiKey: pair[0], secret: pair[1])
+            guard pair[1].hasPrefix("ed25519:") else {
+                return BinanceAccountConfiguration(apiKey: pair[0], secret: pair[1])
+            }
+            // In a PEM file twelve bytes that name the algorithm stand before the key (RFC 8410).
+            let bytes = BinanceAuthentication.base64Bytes(String(pair[1].dropFirst("ed25519:".count))) ?? []
+            guard bytes.count == 32 || bytes.count == 44 else {
+                throw CommandFailure(
+                    ExitStatus.usage, "--account \(pair[0]): the Ed25519 public key must be base64 of 32 or 44 bytes")
+            }
+            return BinanceAccountConfiguration(apiKey: pair[0], publicKey: Array(bytes.suffix(32)))
         }
     }
 }
