@@ -44,6 +44,7 @@ extension LiveFeed {
         let config = try memory.make(apus_polymarket_orders_config.self)
         apus_polymarket_orders_config_default(config)
         try configuration.polymarket.apply(to: config)
+        config.pointee.stall_ns = configuration.placement == .dedicated ? configuration.stallLimit : 0
         let addresses = configuration.addresses
         if let orders = addresses.orders ?? addresses.rest { config.pointee.api = orders.endpoint }
         if let user = addresses.user {

@@ -1,6 +1,8 @@
 import Apus
 import ApusEngine
+import ApusSamples
 import Foundation
+import Glibc
 import Testing
 
 @testable import ApusCommand
@@ -155,5 +157,75 @@ private let second = "5211431950124591551605510604688420996992612748282795467444
         other = order
         other.price = ExactDecimal(digits: 2)
         #expect(throws: LiveError.self) { try name(other) }
+    }
+}
+
+/// The engine on a venue in this process, over real sockets: its key derived, its orders signed and taken.
+@Suite struct PolymarketRunTests {
+    @Test func tradesOnTheLoopbackVenueAndLeavesNothingOpen() async throws {
+        let store = try ConfigurationStore(
+            file: nil, environment: [:],
+            assignments: [
+                "engine.name=apus-test-polymarket-\(getpid())", "venue.protocol=polymarket",
+                "venue.symbols=will-it-rain", "venue.speed=brisk", "engine.idle=yield", "strategy.name=market-maker",
+                "strategy.parameters.size=10", "strategy.parameters.max-inventory=50",
+                "strategy.parameters.half-spread=2", "risk.price_band_ppm=500000",
+            ])
+        let result = try await onThread {
+            let plan = try RunPlan(store, strategies: Samples.all, allowLive: false)
+            return try RunSession(
+                plan, log: Log(level: .error), signals: StopSignals(), seconds: 5, hasView: false
+            ).run()
+        }
+        #expect(result.summary.events > 0)
+        #expect(result.summary.orders > 0)
+        #expect(result.summary.openOrders == 0)
+        #expect(result.summary.overfills == 0 && result.summary.strangeReports == 0)
+    }
+
+    @Test func theAccountIsAskedOverREST() async throws {
+        let answers = try await onThread {
+            let venue = try LoopbackVenue.start(.polymarket, symbols: ["will-it-rain"], seed: 3, speed: "still")
+            defer { try? venue.stop() }
+            guard let credentials = venue.credentials else { throw LiveError("no account") }
+            var configuration = LiveConfiguration(
+                venue: .polymarket, symbols: venue.symbols, orders: .live(credentials),
+                engine: EngineConfiguration(runTag: 1))
+            configuration.addresses = venue.addresses
+            return try ask(configuration)
+        }
+        #expect(answers.snapshot.openOrders.isEmpty && answers.snapshot.positions.isEmpty)
+        #expect(answers.snapshot.trades.isEmpty && answers.snapshot.balance == Money(whole: 100_000))
+        #expect(answers.listing.condition.count == 66 && answers.listing.minOrderSize == "5")
+        #expect(answers.order == nil && answers.left.isEmpty && answers.hasSwitch)
+    }
+}
+
+private struct AccountAnswers: Sendable {
+    var snapshot: AccountSnapshot
+    var listing: PolymarketListing
+    var order: VenueOrder?
+    var left: [KnownOrder]
+    var hasSwitch: Bool
+}
+
+/// Derives the key, and asks everything that can be asked of an account without orders.
+private func ask(_ configuration: LiveConfiguration) throws -> AccountAnswers {
+    try blocking {
+        try await configuration.prepareCredentials()
+        let metadata = try await VenueMetadata.fetch(
+            .polymarket, symbols: configuration.symbols, addresses: configuration.addresses, caFile: nil)
+        guard let client = try configuration.accountClient(metadata) else { throw LiveError("no client") }
+        let unknown = KnownOrder(
+            clientID: 5, venueID: 0, symbol: configuration.symbols[0], side: .buy,
+            price: ExactDecimal(digits: 31, decimals: 2), quantity: ExactDecimal(digits: 10),
+            wallMilliseconds: 1_700_000_000_123, expireMilliseconds: 0, timeInForce: .goodTillCanceled)
+        let answers = AccountAnswers(
+            snapshot: try await client.snapshot(since: 0), listing: metadata.listings[0],
+            order: try await client.order(unknown), left: try await client.cancel([]),
+            hasSwitch: try await client.armDeadManSwitch(seconds: 10))
+        try await client.cancelAll()
+        await client.close()
+        return answers
     }
 }

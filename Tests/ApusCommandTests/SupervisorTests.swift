@@ -49,7 +49,7 @@ private final class CrashRun {
     }
 
     func waitForOpenOrders(_ count: Int) throws {
-        let end = ContinuousClock.now + .seconds(30)
+        let end = ContinuousClock.now + .seconds(120)
         while try venue.orders().open != count {
             try #require(ContinuousClock.now < end, "there are never \(count) orders open")
             usleep(10_000)

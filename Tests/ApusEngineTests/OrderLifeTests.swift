@@ -372,7 +372,7 @@ import Testing
         bench.turn()
         #expect(bench.state(id) == .pendingNew, "only an order that was asked about can be not found")
         bench.sink.report(APUS_REPORT_UNKNOWN, id)
-        let late = bench.feed.now + 6_500_000_000
+        let late = bench.feed.now + 8_000_000_000
         bench.sink.report(APUS_REPORT_NOT_FOUND, id) { $0.sent_ns = late - 1 }
         bench.turn()
         #expect(bench.state(id) == .unknown, "the order itself may still be on its way")

@@ -43,7 +43,7 @@ extension RunPlan {
         let isTemporary = isLoopback && store.text("journal.path") == nil
         let path =
             isTemporary
-            ? "/tmp/apus-\(getuid())/loopback-\(getpid())-\(String(account, radix: 16))"
+            ? "/tmp/apus-\(getuid())/loopback-\(getpid())-\(try name())-\(String(account, radix: 16))"
             : try store.journalPath(venue: venueKind, account: account, environment: Environment.all())
         return (store.journalConfiguration(path: path, account: account), isTemporary)
     }
@@ -72,7 +72,8 @@ extension RunPlan {
             currency: store.text("venue.currency"), caFile: configuration.caFile, isVenueInside: isLoopback,
             stallSeconds: store.integer("supervisor.stall_seconds") ?? 10,
             deadManSeconds: store.integer("supervisor.dead_man_seconds") ?? 60,
-            deadlineSeconds: store.integer("supervisor.deadline_seconds") ?? 60)
+            deadlineSeconds: store.integer("supervisor.deadline_seconds") ?? 60,
+            lateArrivalMilliseconds: configuration.engine.lateArrival / 1_000_000)
         return try SupervisorLink(order, log: log)
     }
 
@@ -91,7 +92,7 @@ extension RunPlan {
     ) throws -> (journal: EngineJournal, differences: [Difference]) {
         let recovery = Recovery(
             opened: account.opened, rule: store.recoveryRule, instruments: metadata.instruments, client: account.client,
-            log: log)
+            lateArrival: configuration.engine.lateArrival, log: log)
         let agreement = try recovery.run(
             patience: .seconds(store.integer("recovery.patience_seconds") ?? 60), pause: pause)
         let tag = account.opened.state.freshRunTag(configuration.engine.runTag)

@@ -10,6 +10,8 @@ struct Recovery {
     let rule: RecoveryRule
     let instruments: [InstrumentDefinition]
     let client: any AccountClient
+    /// After its decision an order may still reach the venue for so long, in nanoseconds.
+    let lateArrival: UInt64
     let log: Log
 
     /// What both sides agree on.
@@ -58,7 +60,7 @@ struct Recovery {
 
     private func makeReconciliation() throws -> Reconciliation {
         do {
-            return try Reconciliation(opened.state, rule, instruments: instruments)
+            return try Reconciliation(opened.state, rule, instruments: instruments, lateArrival: lateArrival)
         } catch { throw CommandFailure(ExitStatus.failure, "\(error)") }
     }
 

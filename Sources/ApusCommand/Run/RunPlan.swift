@@ -119,7 +119,7 @@ struct RunPlan {
         live.stallLimit = UInt64(store.integer("engine.stall_ms") ?? 5_000) * 1_000_000
         live.binance.connections = store.integer("venue.connections") ?? 4
         live.binance.receiveWindow = store.integer("venue.receive_window_ms") ?? 5_000
-        live.engine.lateArrival = UInt64(live.binance.receiveWindow + 1_500) * 1_000_000
+        live.engine.lateArrival = UInt64(live.binance.receiveWindow + 3_000) * 1_000_000
         return live
     }
 
@@ -162,7 +162,7 @@ struct RunPlan {
     private func cpu(_ key: String) -> Int? { store.integer(key).flatMap { $0 < 0 ? nil : $0 } }
 
     // The built-in name gives way when another engine has it; a chosen one is an error then.
-    private func name() throws -> String {
+    func name() throws -> String {
         let name = store.text("engine.name") ?? "apus"
         guard name.utf8.allSatisfy({ $0 > 32 && $0 != UInt8(ascii: "/") && $0 < 127 }), name.utf8.count < 100 else {
             throw store.error("engine.name", "\"\(name)\" cannot name a file in /dev/shm")

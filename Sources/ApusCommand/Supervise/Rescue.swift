@@ -52,9 +52,6 @@ struct RescueReport: Codable, Sendable {
 struct Rescue {
     let order: SupervisorOrder
     let client: any AccountClient
-    /// After its placement an order may still reach the venue for so long, in milliseconds.
-    static let lateArrival: UInt64 = 6_500
-
     func run(reason: String) -> RescueReport {
         var report = RescueReport(engine: order.engine, reason: reason, time: apus_clock_realtime() / 1_000_000_000)
         let opened: OpenedJournal
@@ -115,7 +112,7 @@ struct Rescue {
                 return false
             }
             let placed = max(order.wallMilliseconds, order.wallMilliseconds == 0 ? begin : 0)
-            if apus_clock_realtime() / 1_000_000 < placed + Self.lateArrival { return true }
+            if apus_clock_realtime() / 1_000_000 < placed + self.order.lateArrivalMilliseconds { return true }
             note(order, .neverArrived, &report)
             return false
         }

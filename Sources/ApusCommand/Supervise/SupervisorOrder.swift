@@ -24,6 +24,8 @@ struct SupervisorOrder: Codable, Sendable {
     var stallSeconds: Int
     var deadManSeconds: Int
     var deadlineSeconds: Int
+    /// After its decision an order may still reach the venue for so long.
+    var lateArrivalMilliseconds: UInt64
 
     /// The account, by the keys of this environment.
     func makeClient() throws -> any AccountClient {

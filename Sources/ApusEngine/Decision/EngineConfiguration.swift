@@ -22,8 +22,10 @@ package struct EngineConfiguration: Sendable {
     /// event does not say so. 0: never.
     package var reconcilePause: UInt64 = 30_000_000_000
     /// How long after its decision an order may still reach the venue, in nanoseconds: before that, "not found" says
-    /// nothing. Binance takes a request for 5 s after its stamp, by a clock that may be up to 1 s behind ours.
-    package var lateArrival: UInt64 = 6_500_000_000
+    /// nothing. It may wait 1 s before it is stamped; Binance takes it for 5 s after its stamp, which may be up to 1 s
+    /// ahead of the venue's clock; the rest is for clocks that differ.
+    package var lateArrival = EngineConfiguration.lateArrival
+    package static let lateArrival: UInt64 = 8_000_000_000
     /// Events of one turn at most.
     package var eventBatch = 256
     /// Reports of one turn at most.

@@ -38,14 +38,16 @@ package final class JournalState {
         var trade: UInt64
     }
 
-    /// - Parameter orderCapacity: open orders and lately ended ones that are known at once; a power of two.
-    package init(orderCapacity: Int = 1 << 14) {
+    /// - Parameters:
+    ///   - orderCapacity: open orders and lately ended ones that are known at once; a power of two.
+    ///   - lateArrival: as the engine that wrote the journal had it: "not found" means nothing before.
+    package init(orderCapacity: Int = 1 << 14, lateArrival: UInt64 = EngineConfiguration.lateArrival) {
         var board = apus_board()
         board.instruments = UInt32(APUS_INSTRUMENTS_MAX)
         instruments = InstrumentTable(board: board)
         orders = OrderTable(capacity: orderCapacity)
         trades = TradeTable(capacity: 4 * orderCapacity)
-        life = OrderLife(orders, trades: trades)
+        life = OrderLife(orders, trades: trades, lateArrival: lateArrival)
     }
 
     /// Reads a whole journal. Returns how it ends; a damaged record stops it there.

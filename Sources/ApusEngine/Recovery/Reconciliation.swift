@@ -30,7 +30,7 @@ package final class Reconciliation {
     ///   that the new run does not trade is open.
     package init(
         _ state: JournalState, _ rule: RecoveryRule, instruments: [InstrumentDefinition],
-        lateArrival: UInt64 = 6_500_000_000
+        lateArrival: UInt64 = EngineConfiguration.lateArrival
     ) throws(JournalError) {
         self.state = state
         self.rule = rule
@@ -226,7 +226,7 @@ package final class Reconciliation {
             let filled = units(order.filled, instrument.quantityDecimals, order.symbol)
         else { return false }
         let isOld =
-            known.state != .unknown && known.filled.units == filled && known.quantity.units == quantity
+            known.isOpen && known.state != .unknown && known.filled.units == filled && known.quantity.units == quantity
             && (known.price.units == price || known.type == .market)
         if isOld && status.rawValue <= APUS_STATUS_PARTIALLY_FILLED.rawValue { return true }
         var report = apus_report()

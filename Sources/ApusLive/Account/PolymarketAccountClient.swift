@@ -59,7 +59,7 @@ package final class PolymarketAccountClient: AccountClient {
 
     private func openOrders() async throws(AccountError) -> [OrderAnswer] {
         let all: [OrderAnswer] = try await requests.pages("/data/orders", [])
-        return all.filter { answer in instruments.contains { $0.symbol == answer.asset_id } }
+        return all.filter { answer in instruments.contains { $0.symbol == answer.assetId } }
     }
 
     private func trades(since: UInt64) async throws(AccountError) -> [VenueTrade] {
@@ -161,9 +161,9 @@ package final class PolymarketAccountClient: AccountClient {
         guard let number = Self.number(of: answer.id) else {
             throw AccountError(.venue, "\"\(answer.id)\" is no order's hash")
         }
-        let quantity = try decimal(answer.original_size), filled = try decimal(answer.size_matched)
+        let quantity = try decimal(answer.originalSize), filled = try decimal(answer.sizeMatched)
         return VenueOrder(
-            clientID: nil, venueID: number, venueText: answer.id, symbol: answer.asset_id,
+            clientID: nil, venueID: number, venueText: answer.id, symbol: answer.assetId,
             side: answer.side == "BUY" ? .buy : .sell, price: try decimal(answer.price), quantity: quantity,
             filled: filled, end: answer.end(isWhole: isWhole(filled, of: quantity)))
     }
@@ -176,8 +176,8 @@ package final class PolymarketAccountClient: AccountClient {
 
     /// The account's parts in a trade: as its taker, as makers, or both.
     private func venueTrades(_ answer: TradeAnswer) throws(AccountError) -> [VenueTrade] {
-        guard let seconds = UInt64(answer.match_time) else {
-            throw AccountError(.venue, "\"\(answer.match_time)\" is no trade's time")
+        guard let seconds = UInt64(answer.matchTime) else {
+            throw AccountError(.venue, "\"\(answer.matchTime)\" is no trade's time")
         }
         let own = credentials.apiKey?.key
         let isUndone = answer.status.hasSuffix("FAILED")
@@ -197,14 +197,14 @@ package final class PolymarketAccountClient: AccountClient {
                     isUndone: isUndone))
         }
         if answer.owner == own {
-            try add(answer.taker_order_id, answer.asset_id, answer.side, answer.size, answer.price, false)
+            try add(answer.takerOrderId, answer.assetId, answer.side, answer.size, answer.price, false)
         }
-        for maker in answer.maker_orders where maker.owner == own {
-            let token = maker.asset_id ?? answer.asset_id
+        for maker in answer.makerOrders where maker.owner == own {
+            let token = maker.assetId ?? answer.assetId
             // Where makers name no side: of the same token they stand against the taker, of the other with it.
             let opposite = answer.side == "BUY" ? "SELL" : "BUY"
-            let side = maker.side ?? (token == answer.asset_id ? opposite : answer.side)
-            try add(maker.order_id, token, side, maker.matched_amount, maker.price, true)
+            let side = maker.side ?? (token == answer.assetId ? opposite : answer.side)
+            try add(maker.orderId, token, side, maker.matchedAmount, maker.price, true)
         }
         return trades
     }
@@ -213,11 +213,11 @@ package final class PolymarketAccountClient: AccountClient {
 private struct OrderAnswer: Decodable {
     let id: String
     let status: String
-    let asset_id: String
+    let assetId: String
     let side: String
     let price: String
-    let original_size: String
-    let size_matched: String
+    let originalSize: String
+    let sizeMatched: String
 
     /// How it ended; nil while it is open. What was matched in part and rests no more has expired.
     func end(isWhole: Bool) -> OrderState? {
@@ -233,28 +233,28 @@ private struct OrderAnswer: Decodable {
 
 private struct TradeAnswer: Decodable {
     struct Maker: Decodable {
-        let order_id: String
+        let orderId: String
         let owner: String
-        let matched_amount: String
+        let matchedAmount: String
         let price: String
-        let asset_id: String?
+        let assetId: String?
         let side: String?
     }
 
     let id: String
     let status: String
-    let taker_order_id: String
+    let takerOrderId: String
     let owner: String
-    let asset_id: String
+    let assetId: String
     let side: String
     let size: String
     let price: String
-    let match_time: String
-    let maker_orders: [Maker]
+    let matchTime: String
+    let makerOrders: [Maker]
 }
 
 private struct BalanceAnswer: Decodable { let balance: String }
 
 private struct CancelAnswer: Decodable { let canceled: [String] }
 
-private struct HeartbeatAnswer: Decodable { let heartbeat_id: String }
+private struct HeartbeatAnswer: Decodable { let heartbeatId: String }

@@ -57,7 +57,11 @@ final class PolymarketRequests: Sendable {
             let reason = try? JSONDecoder().decode(RefusalAnswer.self, from: response.body).error
             throw response.error(what, reason: reason)
         }
-        do { return try JSONDecoder().decode(Answer.self, from: response.body) } catch {
+        do {
+            let decoder = JSONDecoder()
+            decoder.keyDecodingStrategy = .convertFromSnakeCase
+            return try decoder.decode(Answer.self, from: response.body)
+        } catch {
             throw AccountError(.venue, "\(what): the answer is not what it should be: \(error)")
         }
     }
@@ -72,7 +76,7 @@ final class PolymarketRequests: Sendable {
             let page: Page<Element> = try read(
                 try await send("GET", path, query: query + [("next_cursor", cursor)]), "GET \(path)")
             elements += page.data ?? []
-            guard let next = page.next_cursor, next != Self.noMorePages, !next.isEmpty, next != cursor else {
+            guard let next = page.nextCursor, next != Self.noMorePages, !next.isEmpty, next != cursor else {
                 return elements
             }
             cursor = next
@@ -123,5 +127,5 @@ private struct RefusalAnswer: Decodable { let error: String }
 
 private struct Page<Element: Decodable>: Decodable {
     let data: [Element]?
-    let next_cursor: String?
+    let nextCursor: String?
 }

@@ -4,6 +4,7 @@ extension Registry {
         [
             BookOnL2(), BookOnDepth(), BooksInTurn(), Decoding(.binance, bound: 70), Decoding(.polymarket, bound: 58),
             DecodingOfRecording(), FrameParsing(), Pipeline(), HopCost(), HandOff(), WriterWithReaders(),
+            PolymarketSignature(),
         ]
     }
 }
