@@ -48,7 +48,9 @@ import Testing
             let life = try DerivLife(seed: seed)
             _ = try life.live()
             let trader = life.trader
-            return [Int64(life.now), trader.moved, Int64(trader.filledBuys), Int64(trader.unknowns), Int64(life.deaths)]
+            return [
+                Int64(life.now), trader.moved, Int64(trader.filledBuys), Int64(trader.unknowns), Int64(life.deaths),
+            ]
         }
         let first = try outcome(seed)
         #expect(try outcome(seed) == first && outcome(seed + 1) != first)

@@ -19,7 +19,7 @@ import Testing
 
     @Test func aLongMarketStaysInItsRange() throws {
         let harness = try PolymarketHarness(speed: .calm) {
-            $0.markets[0].startPrice = 9_500
+            $0.markets[0].startPrice = 9_000
             $0.markets[0].volatility = 60
         }
         var wasFine = false
