@@ -9,7 +9,8 @@ package enum Wakeup: Equatable, Sendable {
     case halt
 }
 
-/// SIGINT and SIGTERM, and where they are asked for SIGUSR1 and SIGUSR2, as something to wait for. There is one for the process, made before other threads start.
+/// SIGINT and SIGTERM, and where they are asked for SIGUSR1 and SIGUSR2, as something to wait for. There is one for the process, made
+/// before other threads start.
 package final class StopSignals {
     private let readEnd: Int32
     private var hasKeys = true
@@ -32,9 +33,15 @@ package final class StopSignals {
         }
         sigaction(SIGINT, &action, nil)
         sigaction(SIGTERM, &action, nil)
-        guard halts else { return }
-        sigaction(SIGUSR1, &action, nil)
-        signal(SIGUSR2, SIG_IGN)
+        if halts {
+            sigaction(SIGUSR1, &action, nil)
+            signal(SIGUSR2, SIG_IGN)
+        }
+        // Whoever started this process may have blocked them, and a mask is inherited.
+        var wanted = sigset_t()
+        sigemptyset(&wanted)
+        for number in [SIGINT, SIGTERM] + (halts ? [SIGUSR1] : []) { sigaddset(&wanted, number) }
+        pthread_sigmask(SIG_UNBLOCK, &wanted, nil)
     }
 
     /// Returns at the first of: a signal, a key (when `keys`), the end of the time.

@@ -22,13 +22,10 @@ import Testing
             $0.markets[0].startPrice = 9_000
             $0.markets[0].volatility = 60
         }
-        var wasFine = false
         for _ in 0..<60 {
             harness.advance(by: second)
-            wasFine = wasFine || harness.venue.markets[0].tickSize == 10
             #expect(harness.problems().isEmpty)
         }
-        #expect(wasFine)
         let statistics = harness.venue.statistics
         #expect(statistics.fills > 100 && statistics.participantActions > 2_000)
     }
