@@ -2,6 +2,7 @@
 
 #include <string.h>
 #if defined(__aarch64__)
+#include <arm_acle.h>
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
 #endif
@@ -49,14 +50,14 @@ static bool has_instruction(void) {
     return (getauxval(AT_HWCAP) & HWCAP_CRC32) != 0;
 }
 
-__attribute__((target("crc"))) static uint32_t hardware(uint32_t crc, const uint8_t* bytes, size_t length) {
+__attribute__((target("+crc"))) static uint32_t hardware(uint32_t crc, const uint8_t* bytes, size_t length) {
     for (; length >= 8; length -= 8, bytes += 8) {
         uint64_t word;
         memcpy(&word, bytes, 8);
-        crc = __builtin_arm_crc32cd(crc, word);
+        crc = __crc32cd(crc, word);
     }
     for (; length > 0; length--, bytes++) {
-        crc = __builtin_arm_crc32cb(crc, *bytes);
+        crc = __crc32cb(crc, *bytes);
     }
     return crc;
 }
