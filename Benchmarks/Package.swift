@@ -30,8 +30,9 @@ let package = Package(
             name: "ApusLive", dependencies: ["ApusEngine", "CApusWire", "CApusProtocol"], path: "Engine/ApusLive",
             exclude: [
                 "VenueMetadata+Fetch.swift", "Account/AccountClients.swift", "Account/AccountTransport.swift",
-                "Account/BinanceAccountClient.swift", "Account/PolymarketAccountClient.swift",
-                "Account/PolymarketRequests.swift",
+                "Account/BinanceAccountClient.swift", "Account/DerivAccountClient.swift",
+                "Account/PolymarketAccountClient.swift", "Account/PolymarketRequests.swift", "Deriv/DerivSocket.swift",
+                "VenueMetadata+Deriv.swift",
             ]),
 
         // What sends to it.

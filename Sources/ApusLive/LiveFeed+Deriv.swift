@@ -16,7 +16,7 @@ extension LiveFeed {
 
     func makeDerivSession(_ metadata: VenueMetadata) throws -> UnsafeMutablePointer<apus_session> {
         let config = try memory.make(apus_deriv_config.self)
-        apus_deriv_config_default(config, derivAPI, derivCredentials?.appID ?? DerivAPI.trialApp)
+        apus_deriv_config_default(config, derivAPI, derivCredentials?.appID ?? DerivCredentials.trialApp)
         copyText(metadata.settlementAsset, to: &config.pointee.currency)
         if let stream = configuration.addresses.stream {
             config.pointee.stream = stream.endpoint

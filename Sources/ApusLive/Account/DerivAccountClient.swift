@@ -225,16 +225,14 @@ struct DerivAPI: Sendable {
     let publicPath: String
     let caFile: String?
 
-    /// The application id that the venue gives for trying things out (v3).
-    static let trialApp = "1089"
-
     init(_ kind: VenueKind, addresses: VenueAddresses, caFile: String?, appID: String?) {
         isV3 = kind == .derivV3
         let standard = VenueAddress(host: isV3 ? "ws.derivws.com" : "api.derivws.com", port: 443, isSecure: true)
         rest = addresses.rest ?? VenueAddress(host: "api.derivws.com", port: 443, isSecure: true)
         stream = addresses.orders ?? addresses.stream ?? standard
         self.caFile = caFile
-        let path = isV3 ? "/websockets/v3?app_id=\(appID ?? Self.trialApp)" : "/trading/v1/options/ws/public"
+        let path =
+            isV3 ? "/websockets/v3?app_id=\(appID ?? DerivCredentials.trialApp)" : "/trading/v1/options/ws/public"
         publicPath = addresses.stream.flatMap { $0.path.isEmpty ? nil : $0.path } ?? path
     }
 

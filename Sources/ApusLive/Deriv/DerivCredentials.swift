@@ -1,5 +1,7 @@
 /// What opens a Deriv account: a token, the application's id, and for the current API the account's.
 package struct DerivCredentials: Sendable, CustomStringConvertible, CustomDebugStringConvertible {
+    /// The application id that the venue gives for trying things out (v3).
+    static let trialApp = "1089"
     let token: String
     let appID: String?
     let account: String
