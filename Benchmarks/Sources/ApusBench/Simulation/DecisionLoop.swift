@@ -145,10 +145,12 @@ private struct TouchReader: Strategy {
         guard let bid = book.bid, let ask = book.ask else { return }
         sum &+= bid.units &* 31 &+ ask.units
         guard places else { return }
+        // A little away from the touch, so that no order meets one of the other side that is still open.
+        let away = 20 * book.instrument.tick.units
         if bid.units & 1 == 0 {
-            context.limit(.buy, Quantity(units: 10), of: book.instrument, at: bid)
+            context.limit(.buy, Quantity(units: 10), of: book.instrument, at: Price(units: bid.units - away))
         } else {
-            context.limit(.sell, Quantity(units: 10), of: book.instrument, at: ask)
+            context.limit(.sell, Quantity(units: 10), of: book.instrument, at: Price(units: ask.units + away))
         }
     }
 }
