@@ -83,7 +83,7 @@ import Testing
         #expect(open.trades.first?.venueID == bought.fields.contract && open.balance == Money(whole: 9_990))
         var known = KnownOrder(
             clientID: 7, venueID: 0, symbol: "1HZ10V/PUT/60s/stake/10", side: .buy, price: ExactDecimal(digits: 10),
-            quantity: ExactDecimal(digits: 1), wallMilliseconds: began, expireMilliseconds: 0,
+            quantity: ExactDecimal(digits: 1), wallMilliseconds: bought.fields.boughtAt * 1000, expireMilliseconds: 0,
             timeInForce: .goodTillCanceled)
         let order = try #require(try await client.order(known))
         #expect(order.venueID == bought.fields.contract && order.end == .filled && order.clientID == 7)
