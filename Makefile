@@ -23,9 +23,11 @@ run: build
 build: deps
 	@$(SWIFT) build -c release --product apus 1>&2
 
+# The simulated lives by themselves: they keep every processor busy, and tests on real sockets have deadlines.
 test: deps
 	@$(SWIFT) build --build-tests 1>&2
-	@$(SWIFT) test --skip-build
+	@$(SWIFT) test --skip-build --skip '^SimulationTests\.'
+	@$(SWIFT) test --skip-build --filter '^SimulationTests\.'
 
 bench: build peers
 	@$(SWIFT) build --package-path Benchmarks -c release 1>&2

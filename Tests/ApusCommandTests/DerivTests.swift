@@ -61,7 +61,7 @@ import Testing
     @Test(arguments: [VenueKind.deriv, .derivV3])
     func theAccountTellsContractsAsPositionsAndTrades(kind: VenueKind) async throws {
         let venue = try await Venue()
-        let metadata = try await venue.metadata(kind, [Self.shape, "1HZ10V/PUT/60s/stake/10"])
+        let metadata = try await venue.metadata(kind, [Self.shape, "1HZ10V/PUT/3600s/stake/10"])
         let client = try venue.client(kind, metadata)
         let began = UInt64(Date().timeIntervalSince1970 * 1000)
         let before = try await client.snapshot(since: began * 1_000_000)
@@ -72,7 +72,7 @@ import Testing
             venue.credentials())
         let key = kind == .deriv ? "underlying_symbol" : "symbol"
         let proposal = try await socket.ask(
-            "{\"proposal\":1,\"amount\":10,\"basis\":\"stake\",\"contract_type\":\"PUT\",\"currency\":\"USD\",\"duration\":60,"
+            "{\"proposal\":1,\"amount\":10,\"basis\":\"stake\",\"contract_type\":\"PUT\",\"currency\":\"USD\",\"duration\":3600,"
                 + "\"duration_unit\":\"s\",\"\(key)\":\"1HZ10V\"")
         let id = try #require(proposal.fields.text(APUS_DERIV_ID))
         let bought = try await socket.ask("{\"buy\":\"\(id)\",\"price\":10")
@@ -82,7 +82,7 @@ import Testing
         #expect(open.trades.map(\.tradeID) == [bought.fields.number(APUS_DERIV_TRADE)])
         #expect(open.trades.first?.venueID == bought.fields.contract && open.balance == Money(whole: 9_990))
         var known = KnownOrder(
-            clientID: 7, venueID: 0, symbol: "1HZ10V/PUT/60s/stake/10", side: .buy, price: ExactDecimal(digits: 10),
+            clientID: 7, venueID: 0, symbol: "1HZ10V/PUT/3600s/stake/10", side: .buy, price: ExactDecimal(digits: 10),
             quantity: ExactDecimal(digits: 1), wallMilliseconds: bought.fields.boughtAt * 1000, expireMilliseconds: 0,
             timeInForce: .goodTillCanceled)
         let order = try #require(try await client.order(known))
