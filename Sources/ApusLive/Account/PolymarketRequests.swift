@@ -113,8 +113,13 @@ extension LiveConfiguration {
     package func prepareCredentials() async throws {
         guard case .live(.polymarket(let credentials)) = orders, credentials.apiKey == nil else { return }
         let requests = PolymarketRequests(credentials, settings: polymarket, addresses: addresses, caFile: caFile)
-        do throws(AccountError) {
-            credentials.take(try await requests.deriveKey())
+        let queue = WorkQueue(WorkQueueOptions("credentials"))
+        do throws(WorkError) {
+            // Safe to repeat: a key whose answer was lost is the one that is derived the next time.
+            credentials.take(
+                try await queue.run(patience: 30_000_000_000, isRepeatable: true) {
+                    () throws(AccountError) in try await requests.deriveKey()
+                })
             await requests.close()
         } catch {
             await requests.close()
