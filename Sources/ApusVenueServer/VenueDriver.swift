@@ -46,6 +46,8 @@ final class VenueDriver<Core: VenueCore>: @unchecked Sendable {
     private var touched: [VenuePeer] = []
     private var timer: Scheduled<Void>?
     private var isStopped = false
+    /// How far the market may be behind the clock. Nanoseconds.
+    private static var longestLag: Int64 { 100_000_000 }
 
     init(venue: Core, clock: VenueClock, loop: any EventLoop, turnInterval: Int64) {
         self.venue = venue
@@ -66,7 +68,7 @@ final class VenueDriver<Core: VenueCore>: @unchecked Sendable {
         loop.assertInEventLoop()
         guard !isStopped else { return nil }
         let tls = try? channel.pipeline.syncOperations.context(handlerType: NIOSSLServerHandler.self)
-        let id = venue.connect(now: clock.now, isSecure: tls != nil)
+        let id = venue.connect(now: marketTime(), isSecure: tls != nil)
         peers[id] = VenuePeer(id: id, channel: channel)
         carryOut()
         return id
@@ -74,14 +76,14 @@ final class VenueDriver<Core: VenueCore>: @unchecked Sendable {
 
     func received(_ id: ConnectionID, _ bytes: ByteBuffer) {
         loop.assertInEventLoop()
-        venue.receive(id, Array(bytes.readableBytesView), now: clock.now)
+        venue.receive(id, Array(bytes.readableBytesView), now: marketTime())
         carryOut()
     }
 
     func disconnected(_ id: ConnectionID) {
         loop.assertInEventLoop()
         peers[id] = nil
-        venue.disconnect(id, now: clock.now)
+        venue.disconnect(id, now: marketTime())
         carryOut()
     }
 
@@ -100,8 +102,15 @@ final class VenueDriver<Core: VenueCore>: @unchecked Sendable {
     func turn() {
         loop.assertInEventLoop()
         guard !isStopped else { return }
-        venue.advance(to: clock.now)
+        venue.advance(to: marketTime())
         carryOut()
+    }
+
+    /// The time to which the venue is to run now; a market that is too far behind it goes on from there.
+    private func marketTime() -> VenueTime {
+        let now = clock.now
+        venue.dropMarket(before: now - Self.longestLag)
+        return now
     }
 
     private func schedule() {
@@ -136,7 +145,7 @@ final class VenueDriver<Core: VenueCore>: @unchecked Sendable {
         guard peer.unsent.readableBytes > 0 else { return }
         guard peer.channel.isWritable else {
             // A client that does not read for so long is cut off, as the real venue does.
-            venue.disconnect(peer.id, now: clock.now)
+            venue.disconnect(peer.id, now: marketTime())
             return cut(peer)
         }
         let bytes = peer.unsent

@@ -29,6 +29,20 @@ import Testing
         #expect(differ)
     }
 
+    @Test func aMarketThatFellBehindGoesOnFromTheGivenTime() throws {
+        let harness = try Harness(speed: .brisk)
+        harness.advance(by: 100 * millisecond)
+        let before = harness.venue.statistics
+        harness.venue.dropMarket(before: harness.now)
+        #expect(harness.venue.statistics == before, "it is on time")
+        harness.venue.dropMarket(before: harness.now + 60 * second)
+        harness.advance(by: 60 * second - 1)
+        #expect(harness.venue.statistics.participantActions == before.participantActions)
+        #expect(harness.venue.statistics.marketDrops == 2)
+        harness.advance(by: second)
+        #expect(harness.venue.statistics.participantActions > before.participantActions + 20)
+    }
+
     @Test func theBookIsNeverEmptyOrCrossedAndThePriceStaysReal() throws {
         let harness = try Harness(speed: .brisk)
         var spreads: [Int64] = []

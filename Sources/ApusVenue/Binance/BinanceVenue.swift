@@ -89,6 +89,13 @@ package final class BinanceVenue: VenueCore {
         hub.moveTime(to: now)
     }
 
+    package func dropMarket(before time: VenueTime) {
+        for index in participants.indices where participants[index].nextTime < time {
+            participants[index].skip(to: time)
+            hub.statistics.marketDrops += 1
+        }
+    }
+
     package var nextDeadline: VenueTime? {
         if timerDeadline == .min { timerDeadline = computeTimerDeadline() }
         var due = min(timerDeadline, hub.nextTime)

@@ -97,6 +97,9 @@ struct Participants {
     /// Ends all activity; the book stays as it is.
     mutating func stop() { nextTime = .max }
 
+    /// Leaves out what was due before that time.
+    mutating func skip(to time: VenueTime) { nextTime = max(nextTime, time) }
+
     /// Does what is due at `nextTime` and sets the next time.
     mutating func act(_ market: Market, ledger: Ledger) {
         let time = market.time

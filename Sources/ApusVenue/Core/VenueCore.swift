@@ -14,6 +14,9 @@ package protocol VenueCore: AnyObject, SendableMetatype {
     func disconnect(_ id: ConnectionID, now: VenueTime)
     /// Runs participants and timers up to that time, in the order of their times.
     func advance(to now: VenueTime)
+    /// Gives up what participants would have done before that time, and lets them go on from there. A venue in real time on
+    /// a machine that cannot keep up would otherwise fall ever further behind, and answer nobody in time.
+    func dropMarket(before time: VenueTime)
     /// When `advance` has something to do next; nil when it is idle.
     var nextDeadline: VenueTime? { get }
     /// What is to be carried out, in order; the list is empty afterwards.
@@ -40,11 +43,14 @@ package protocol VenueCore: AnyObject, SendableMetatype {
 
 extension VenueCore {
     package func connect(now: VenueTime, isSecure: Bool) -> ConnectionID { connect(now: now) }
+    package func dropMarket(before time: VenueTime) {}
 }
 
 /// Counters since the start.
 package struct VenueStatistics: Sendable, Equatable {
     package var participantActions = 0
+    /// How often the participants' time was moved on, since the machine could not keep up.
+    package var marketDrops = 0
     package var streamMessages = 0
     package var fills = 0
     package var requests = 0

@@ -64,6 +64,9 @@ struct OutcomeCrowd {
     /// Ends all activity; the book stays as it is.
     mutating func stop() { nextTime = .max }
 
+    /// Leaves out what was due before that time.
+    mutating func skip(to time: VenueTime) { nextTime = max(nextTime, time) }
+
     /// Does what is due at `nextTime` and sets the next time. A taker is returned for the venue to let it trade.
     mutating func act(_ market: OutcomeMarket, time: VenueTime) -> OutcomeTaker? {
         moveFair(to: time)

@@ -1,3 +1,5 @@
+import Crypto
+
 // From orders that meet to trades that are settled.
 
 extension PolymarketVenue {
@@ -119,7 +121,7 @@ extension PolymarketVenue {
             tell(trade, .failed)
             for account in accounts(of: trade) { cancelUncovered(account) }
         case .matched, .retrying:
-            trade.transactionHash = hexString(Keccak256.hash("transaction \(trade.id)"))
+            trade.transactionHash = hexString(digest("transaction \(trade.id)"))
             tell(trade, .mined)
             appointments.add(.settle(trade), at: later(now, by: timing.confirmation))
         case .mined: tell(trade, .confirmed)
@@ -158,11 +160,14 @@ extension PolymarketVenue {
 
     /// A participant has no order that anybody signed; it is shown with names that follow from its number.
     private func participant(_ owner: Int32, number: Int64, token: Int, side: Side) -> TradeParty {
-        let hash = Keccak256.hash("participant \(owner)")
+        let name = digest("participant \(owner)")
         return TradeParty(
-            owner: owner, orderID: hexString(Keccak256.hash("order \(number)")), key: uuidText(hash),
-            address: hexString(Array(hash[12...])), token: token, side: side)
+            owner: owner, orderID: hexString(digest("order \(number)")), key: uuidText(name),
+            address: hexString(Array(name[12...])), token: token, side: side)
     }
+
+    /// 32 bytes for a name that nobody has signed.
+    private func digest(_ text: String) -> [UInt8] { Array(SHA256.hash(data: Array(text.utf8))) }
 
     private func randomBytes() -> [UInt8] { Array(word(random.next())[24...] + word(random.next())[24...]) }
 }

@@ -119,6 +119,13 @@ package final class PolymarketVenue: VenueCore {
         hub.moveTime(to: now)
     }
 
+    package func dropMarket(before time: VenueTime) {
+        for index in crowds.indices where crowds[index].nextTime < time {
+            crowds[index].skip(to: time)
+            hub.statistics.marketDrops += 1
+        }
+    }
+
     package var nextDeadline: VenueTime? {
         var due = min(hub.nextTime, appointments.nextTime, nextHeartbeat)
         for crowd in crowds { due = min(due, crowd.nextTime) }

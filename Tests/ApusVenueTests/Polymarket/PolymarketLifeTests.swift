@@ -17,6 +17,20 @@ import Testing
         #expect(again && !other)
     }
 
+    @Test func aMarketThatFellBehindGoesOnFromTheGivenTime() throws {
+        let harness = try PolymarketHarness(speed: .brisk)
+        harness.advance(by: 100 * millisecond)
+        let before = harness.venue.statistics
+        harness.venue.dropMarket(before: harness.now)
+        #expect(harness.venue.statistics == before, "it is on time")
+        harness.venue.dropMarket(before: harness.now + 60 * second)
+        harness.advance(by: 60 * second - 1)
+        #expect(harness.venue.statistics.participantActions == before.participantActions)
+        #expect(harness.venue.statistics.marketDrops == 2)
+        harness.advance(by: second)
+        #expect(harness.venue.statistics.participantActions > before.participantActions + 20)
+    }
+
     @Test func aLongMarketStaysInItsRange() throws {
         let harness = try PolymarketHarness(speed: .calm) {
             $0.markets[0].startPrice = 9_000
