@@ -27,7 +27,7 @@ int apus_guard_look(apus_guard* guard, uint64_t now_ns) {
 // MARK: an order
 
 static uint8_t check_state(const apus_guard* guard, const apus_order* order) {
-    uint64_t trading = guard->trading == NULL ? APUS_TRADING_ACTIVE : apus_flag(guard->trading);
+    uint64_t trading = guard->trading == NULL ? APUS_TRADING_ACTIVE : apus_trading(guard->trading);
     if (trading == APUS_TRADING_ACTIVE) return APUS_GUARD_PASSED;
     if (trading != APUS_TRADING_REDUCING) return APUS_GUARD_KILLED;
     return order->flags & APUS_ORDER_REDUCE_ONLY ? APUS_GUARD_PASSED : APUS_GUARD_REDUCING;

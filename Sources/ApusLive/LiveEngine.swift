@@ -149,13 +149,18 @@ package final class LiveEngine: @unchecked Sendable {
             durable: apus_journal_durable(keeper.writer), room: room, problem: thread.problem)
     }
 
-    /// What the word says that gate and guard look at. Any thread.
+    /// What a person, a signal and the journal let through; a day's limit and a strategy's own word may be stricter.
+    /// Any thread.
     package var trading: TradingState {
-        TradingState(rawValue: UInt8(clamping: apus_flag(queues.pointee.trading))) ?? .halted
+        TradingState(rawValue: UInt8(clamping: apus_trading_outside(queues.pointee.trading))) ?? .halted
     }
 
     /// In force for the very next order, also those that wait in the ring. Control side.
-    func set(trading state: TradingState) { apus_flag_set(queues.pointee.trading, UInt64(state.rawValue)) }
+    func set(trading state: TradingState) { apus_flag_set(controlWord, UInt64(state.rawValue)) }
+
+    private var controlWord: UnsafeMutablePointer<UInt64> {
+        queues.pointee.trading + Int(APUS_TRADING_CONTROL.rawValue)
+    }
 
     private var queues: UnsafeMutablePointer<apus_private> { paper?.queues ?? feed.rings }
 
@@ -199,7 +204,7 @@ package final class LiveEngine: @unchecked Sendable {
     /// Lets no new order out any more, also none that waits in the ring. The run ends; `stop` follows. Control side.
     func end() {
         tradingAtEnd.withLock { state in
-            if state == nil { state = trading }
+            if state == nil { state = TradingState(rawValue: UInt8(clamping: apus_flag(controlWord))) ?? .halted }
             set(trading: .halted)
         }
     }

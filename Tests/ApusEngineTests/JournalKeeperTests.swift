@@ -158,7 +158,7 @@ import Testing
             _ = keeper.turn(1, wall: 6)
             mmap(base, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
             #expect(keeper.isBroken && keeper.failure != nil)
-            #expect(apus_flag(rings.pointee.trading) == UInt64(APUS_TRADING_HALTED.rawValue))
+            #expect(apus_trading(rings.pointee.trading) == UInt64(APUS_TRADING_HALTED.rawValue))
             #expect(apus_journal_room(keeper.writer) == 0)
             var order = apus_order()
             order.journal = 5

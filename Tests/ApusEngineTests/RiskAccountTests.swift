@@ -153,6 +153,9 @@ import Testing
         move(bench, 0, to: 4_999)
         bench.turn(bench.feed.now + 100_000_000)
         #expect(bench.agent.tradingState == .halted)
+        let words = UnsafePointer(bench.sink.queues.pointee.trading)
+        #expect(apus_trading(words) == 2, "the guard refuses what still waits in the ring")
+        #expect(apus_trading_outside(words) == 0, "nobody else has halted")
         _ = bench.sink.next()
         let cancels = [bench.sink.next(), bench.sink.next()].compactMap(\.self)
         #expect(cancels.allSatisfy { UInt32($0.action) == APUS_ORDER_CANCEL.rawValue })
@@ -162,6 +165,7 @@ import Testing
         #expect(place(bench, 1, .buy, 1).refusal == .dayLossReached, "a recovery does not resume")
         move(bench, 0, to: 4_000)
         bench.agent.resumeAfterTrip()
+        #expect(apus_trading(words) == 0)
         #expect(place(bench, 1, .buy, 1).id != nil, "a person has accepted the loss")
         let causes = (UInt64(0)..<20).compactMap { number -> RiskStateChange.Cause? in
             let change = bench.agent.stateChange(after: number)

@@ -401,14 +401,14 @@ import Testing
         let feed = TestFeed()
         let table: InstrumentTable
         let orders = OrderTable(capacity: 64)
-        let trading = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
+        let trading = UnsafeMutablePointer<UInt64>.allocate(capacity: Int(APUS_TRADING_WORDS.rawValue))
         let gate = UnsafeMutablePointer<RiskGate>.allocate(capacity: 1)
         var life: OrderLife
         var next: UInt64 = 1
 
         init(_ change: (inout RiskLimits) -> Void) throws {
             table = InstrumentTable(board: feed.view.pointee.board)
-            trading.initialize(to: 0)
+            trading.initialize(repeating: 0, count: Int(APUS_TRADING_WORDS.rawValue))
             var limits = wideLimits()
             change(&limits)
             var made = try RiskGate(

@@ -4,7 +4,7 @@ import Testing
 
 /// Each reason of the last guard, with everything else in order.
 @Suite struct GuardTests {
-    private let trading = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
+    private let trading = UnsafeMutablePointer<UInt64>.allocate(capacity: Int(APUS_TRADING_WORDS.rawValue))
 
     private func order(_ change: (inout apus_order) -> Void = { _ in }) -> apus_order {
         var order = apus_order()
@@ -20,10 +20,11 @@ import Testing
     }
 
     private func verdict(
-        _ stage: MarketStage, now: UInt64 = 1_500, state: UInt64 = 0, _ change: (inout apus_order) -> Void = { _ in }
+        _ stage: MarketStage, now: UInt64 = 1_500, state: UInt64 = 0, word: apus_trading_word = APUS_TRADING_CONTROL,
+        _ change: (inout apus_order) -> Void = { _ in }
     ) -> UInt32 {
-        trading.initialize(to: state)
-        defer { trading.deinitialize(count: 1) }
+        trading.initialize(repeating: 0, count: Int(APUS_TRADING_WORDS.rawValue))
+        trading[Int(word.rawValue)] = state
         var guarding = apus_guard()
         guarding.trading = UnsafePointer(trading)
         guarding.market = UnsafePointer(stage.market)
@@ -72,6 +73,15 @@ import Testing
         #expect(verdict(stage, state: 3) == APUS_GUARD_KILLED.rawValue, "a state that nobody knows halts")
     }
 
+    @Test func theStrictestWordHolds() {
+        let stage = MarketStage()
+        stage.live()
+        for word in [APUS_TRADING_CONTROL, APUS_TRADING_JOURNAL, APUS_TRADING_LIMITS] {
+            #expect(verdict(stage, state: 1, word: word) == APUS_GUARD_REDUCING.rawValue)
+            #expect(verdict(stage, state: 2, word: word) == APUS_GUARD_KILLED.rawValue)
+        }
+    }
+
     /// By the wall clock, which is the monotonic time and its offset.
     @Test func anOrderThatHasExpiredDoesNotLeave() {
         let stage = MarketStage()
@@ -90,7 +100,7 @@ import Testing
     @Test func aDecisionThreadThatStandsStillIsNoticedAndThatItGoesOn() {
         let stage = MarketStage()
         stage.live()
-        let decided = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
+        let decided = UnsafeMutablePointer<UInt64>.allocate(capacity: Int(APUS_TRADING_WORDS.rawValue))
         decided.initialize(to: 0)
         defer { decided.deallocate() }
         var guarding = apus_guard()

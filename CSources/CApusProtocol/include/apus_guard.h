@@ -9,7 +9,7 @@
 #include "apus_order.h"
 
 typedef struct apus_guard {
-    const uint64_t* trading;   // apus_trading_state; NULL: ACTIVE
+    const uint64_t* trading;   // the private mapping's words; NULL: ACTIVE
     const uint64_t* decided;   // when the decision thread moved last (apus_private); NULL: nobody watches it
     const apus_market* market; // the books whose state is asked for
     uint64_t max_age_ns;       // from decided_ns to now; 0: any age

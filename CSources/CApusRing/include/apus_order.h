@@ -30,11 +30,18 @@ enum apus_time_in_force {
     APUS_POST_ONLY = 3,
 };
 
-// What may be sent: the shared word of the private mapping. Cancels and queries pass in every state.
+// What may be sent: the strictest of the words in the private mapping, each with one writer. Cancels and queries pass in every state.
 enum apus_trading_state {
     APUS_TRADING_ACTIVE = 0,
     APUS_TRADING_REDUCING = 1, // orders that only reduce a position
     APUS_TRADING_HALTED = 2,
+};
+
+enum apus_trading_word {
+    APUS_TRADING_CONTROL = 0, // a person, a signal, the end of the run: the control side
+    APUS_TRADING_JOURNAL = 1, // a disk that failed: the journal thread
+    APUS_TRADING_LIMITS = 2,  // a day's limit that was reached: the decision thread
+    APUS_TRADING_WORDS = 3,
 };
 
 enum apus_order_flag {

@@ -100,7 +100,7 @@ typedef struct apus_private {
     apus_queue* orders;
     apus_queue* reports;
     apus_queue* commands;
-    uint64_t* trading; // apus_trading_state, by the control side: gate and guard look at it for every order
+    uint64_t* trading; // APUS_TRADING_WORDS of apus_trading_state: gate and guard look at them for every order
     uint64_t* stop;    // not 0: the hot thread ends its loop
     uint64_t* durable; // by the journal thread: journal records up to this number survive the machine
     uint64_t* decided; // by the decision thread: the monotonic time of its newest turn
@@ -125,6 +125,23 @@ static inline void apus_flag_set(uint64_t* flag, uint64_t value) {
 }
 static inline uint64_t apus_flag(const uint64_t* flag) {
     return __atomic_load_n(flag, __ATOMIC_ACQUIRE);
+}
+
+// The strictest of a private mapping's trading words.
+static inline uint64_t apus_trading(const uint64_t* words) {
+    uint64_t strictest = apus_flag(words);
+    for (int word = 1; word < APUS_TRADING_WORDS; word++) {
+        uint64_t state = apus_flag(words + word);
+        if (state > strictest) strictest = state;
+    }
+    return strictest;
+}
+
+// The strictest of those that others than the decision thread set.
+static inline uint64_t apus_trading_outside(const uint64_t* words) {
+    uint64_t control = apus_flag(words + APUS_TRADING_CONTROL);
+    uint64_t journal = apus_flag(words + APUS_TRADING_JOURNAL);
+    return control > journal ? control : journal;
 }
 
 #endif

@@ -22,7 +22,7 @@ extension DecisionAgent {
         guard let journal else { return }
         withUnsafePointer(to: run) { _ = journal.append(APUS_JOURNAL_RUN_START, $0, now, wall(now)) }
         for index in 0..<table.count { note(instrument: index, now) }
-        state.pointee.notedTrading = apus_flag(sink.queues.pointee.trading)
+        state.pointee.notedTrading = apus_trading_outside(sink.queues.pointee.trading)
         if state.pointee.notedTrading != UInt64(APUS_TRADING_ACTIVE.rawValue) {
             tell(trading: state.pointee.notedTrading, from: UInt64(APUS_TRADING_ACTIVE.rawValue), now)
         }
@@ -53,7 +53,7 @@ extension DecisionAgent {
     /// The trading state is changed by others: what was in force for which order is seen in the journal.
     @inline(__always)
     func noteTrading(_ now: UInt64) {
-        let trading = apus_flag(sink.queues.pointee.trading)
+        let trading = apus_trading_outside(sink.queues.pointee.trading)
         guard trading != state.pointee.notedTrading else { return }
         tell(trading: trading, from: state.pointee.notedTrading, now)
         state.pointee.notedTrading = trading

@@ -182,7 +182,8 @@ package final class JournalKeeper: @unchecked Sendable {
         isBroken = true
         failure = JournalFolder.error(folder.path, code)
         apus_journal_set_failed(writer)
-        apus_flag_set(rings.pointee.trading, UInt64(APUS_TRADING_HALTED.rawValue))
+        apus_flag_set(
+            rings.pointee.trading + Int(APUS_TRADING_JOURNAL.rawValue), UInt64(APUS_TRADING_HALTED.rawValue))
         apus_flag_set(rings.pointee.durable, .max)
     }
 }

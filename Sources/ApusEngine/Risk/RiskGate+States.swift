@@ -13,7 +13,7 @@ extension RiskGate {
         _ = ledger.settle()
         guard watch.day.trip != nil else { return }
         watch.resume(ledger.totals.pointee.result)
-        states.set(own: .active, because: .resumed, at: now)
+        set(own: .active, because: .resumed, at: now)
     }
 
     /// Takes note of the shared word.
@@ -64,7 +64,7 @@ extension RiskGate {
 
     private mutating func stop(_ trip: TradingDay.Trip, _ now: UInt64) {
         let cause: RiskStateChange.Cause = trip == .dailyLoss ? .dailyLoss : .drawdown
-        states.set(own: max(limits.lossState, states.own), because: cause, at: now)
+        set(own: max(limits.lossState, states.own), because: cause, at: now)
         mustCancel = states.own == .halted
     }
 

@@ -171,8 +171,14 @@ package struct RiskGate: ~Copyable {
         if cancelRate.allows(now) { cancelRate.take(now) } else { cancelsOverRate &+= 1 }
     }
 
-    /// The shared word that a person, a signal or the control plane sets.
-    var controlState: TradingState { TradingState(rawValue: UInt8(clamping: apus_flag(trading))) ?? .halted }
+    /// What others have set: a person, a signal, the control plane, a disk that failed.
+    var controlState: TradingState { TradingState(rawValue: UInt8(clamping: apus_trading_outside(trading))) ?? .halted }
+
+    /// The gate's own state, in force also for what waits in the order ring: the guard reads it there.
+    mutating func set(own state: TradingState, because cause: RiskStateChange.Cause, at now: UInt64) {
+        states.set(own: state, because: cause, at: now)
+        apus_flag_set(trading + Int(APUS_TRADING_LIMITS.rawValue), UInt64(state.rawValue))
+    }
 
     /// What a strategy may send now.
     package func state(of strategy: Int = 0) -> TradingState { max(controlState, states.effective[strategy]) }
