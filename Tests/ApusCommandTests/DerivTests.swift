@@ -92,7 +92,8 @@ import Testing
 
         // The contract's entry must be known before it can be sold back.
         var sold: DerivAnswer?
-        for _ in 0..<40 where sold == nil {
+        let patience = ContinuousClock.now + .seconds(60)
+        while sold == nil, ContinuousClock.now < patience {
             sold = try? await socket.ask("{\"sell\":\(bought.fields.contract),\"price\":0")
             if sold == nil { _ = try await client.snapshot(since: began * 1_000_000) }
         }
@@ -121,6 +122,14 @@ import Testing
         let error = await #expect(throws: AccountError.self) { try await api.open(venue.credentials("wrong-secret")) }
         #expect(error?.kind == .refused && error?.description.contains("wrong-secret") == false)
         try await venue.stop()
+    }
+
+    /// The engine knows the session's numbers without knowing the session.
+    @Test func refusalsCountAsTheirCodesSay() {
+        let family = VenueFamily(venue: "deriv")
+        #expect(family.outcome(ofCode: Int32(APUS_DERIV_ERROR_RATE_LIMIT.rawValue)) == .rateLimited)
+        #expect(family.outcome(ofCode: Int32(APUS_DERIV_ERROR_INTERNAL.rawValue)) == .venueError)
+        #expect(family.outcome(ofCode: Int32(APUS_DERIV_ERROR_BALANCE.rawValue)) == .ourFault)
     }
 
     @Test func credentialsComeFromTheEnvironmentAlone() throws {

@@ -138,6 +138,7 @@ import Testing
         (.binance, -2010, .ourFault), (.binance, -2019, .ourFault), (.binance, 503, .venueError),
         (.polymarket, 425, .venueError), (.polymarket, 429, .rateLimited), (.polymarket, 400, .ourFault),
         (.polymarket, -1007, .ourFault), (.deriv, 0, .ourFault), (.other, 500, .venueError),
+        (.deriv, 3, .rateLimited), (.deriv, 24, .venueError), (.deriv, 8, .ourFault), (.binance, 3, .ourFault),
     ])
     func refusalsAreClassified(_ family: VenueFamily, _ code: Int32, _ outcome: CallOutcome) {
         #expect(family.outcome(ofCode: code) == outcome)

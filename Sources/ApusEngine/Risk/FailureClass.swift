@@ -23,7 +23,12 @@ package enum VenueFamily: Sendable {
         case 408: return .timeOut
         case 418, 429: return .rateLimited
         case 425, 500...599: return .venueError
-        default: return self == .binance ? Self.binanceOutcome(code) : .ourFault
+        default: break
+        }
+        return switch self {
+        case .binance: Self.binanceOutcome(code)
+        case .deriv: Self.derivOutcome(code)
+        case .polymarket, .other: .ourFault
         }
     }
 
@@ -33,6 +38,15 @@ package enum VenueFamily: Sendable {
         case -1007: .timeOut  // backend did not answer: the state of the request is unknown
         case -1003, -1015: .rateLimited  // too many requests, too many orders
         case -1000, -1001, -1006, -1008, -1016: .venueError  // unknown, disconnected, odd answer, overloaded, shut down
+        default: .ourFault
+        }
+    }
+
+    /// The session's numbers for Deriv's error codes (`apus_deriv_error`), which never change.
+    private static func derivOutcome(_ code: Int32) -> CallOutcome {
+        switch code {
+        case 3: .rateLimited
+        case 24: .venueError  // InternalServerError
         default: .ourFault
         }
     }
