@@ -165,7 +165,7 @@ final class TradingRig {
     func ordersAtTheVenue() throws -> (all: Int, open: Int) { try venue.orders() }
 
     func waitForOrders(_ count: Int) throws {
-        let end = ContinuousClock.now + .seconds(20)
+        let end = ContinuousClock.now + .seconds(120)
         while try ordersAtTheVenue().all < count {
             try #require(ContinuousClock.now < end, "the engine does not trade")
             usleep(5000)

@@ -56,15 +56,31 @@ private final class CrashRun {
         }
     }
 
-    /// The report that the supervisor leaves; waits for it.
-    func report() throws -> RescueReport {
-        let end = ContinuousClock.now + .seconds(40)
+    /// What the engine says of itself, once that is as it should be.
+    func status(_ isAsExpected: (ControlReply) -> Bool) throws -> ControlReply {
+        let end = ContinuousClock.now + .seconds(120)
         while true {
-            if let file = Files.names(in: journal).first(where: { $0.hasPrefix("supervisor-") }) {
-                return try JSONDecoder().decode(
-                    RescueReport.self, from: Data(contentsOf: URL(fileURLWithPath: "\(journal)/\(file)")))
+            let status = try ControlClient.ask(
+                ControlRequest(.status), at: "\(folder)/c.sock", patience: .seconds(30)
+            ).reply
+            if isAsExpected(status) { return status }
+            try #require(ContinuousClock.now < end, "the engine's last word: \(status)")
+            usleep(10_000)
+        }
+    }
+
+    /// The reports that the supervisor leaves; waits for as many.
+    func reports(_ count: Int = 1) throws -> [RescueReport] {
+        let end = ContinuousClock.now + .seconds(120)
+        while true {
+            let files = Files.names(in: journal).filter { $0.hasPrefix("supervisor-") }
+            if files.count >= count {
+                return try files.map {
+                    try JSONDecoder().decode(
+                        RescueReport.self, from: Data(contentsOf: URL(fileURLWithPath: "\(journal)/\($0)")))
+                }
             }
-            try #require(ContinuousClock.now < end, "the supervisor has left no report")
+            try #require(ContinuousClock.now < end, "the supervisor has left \(files.count) reports, not \(count)")
             usleep(20_000)
         }
     }
@@ -78,7 +94,7 @@ private final class CrashRun {
             let process = try run.start(["--strategy", "crasher", "--set", "strategy.parameters.how=\(how)"])
             process.waitUntilExit()
             #expect(process.terminationReason == .uncaughtSignal)
-            let report = try run.report()
+            let report = try #require(try run.reports().first)
             #expect(report.isComplete && report.unconfirmed.isEmpty && report.problems.isEmpty)
             #expect(report.orders.count == 2 && report.orders.allSatisfy { $0.outcome == .canceled })
             #expect(try run.venue.orders().all == 2 && run.venue.orders().open == 0)
@@ -105,10 +121,9 @@ private final class CrashRun {
             kill(process.processIdentifier, SIGUSR2)
             kill(process.processIdentifier, SIGUSR1)
             try run.waitForOpenOrders(0)
-            let status = try ControlClient.ask(
-                ControlRequest(.status), at: "\(run.folder)/c.sock", patience: .seconds(5)
-            ).reply
-            #expect(status.ok && status.trading == "halted" && status.openOrders == 0)
+            // The engine hears of it a little later.
+            let status = try run.status { $0.openOrders == 0 }
+            #expect(status.ok && status.trading == "halted")
             #expect((status.journal?.written ?? 0) > 4 && status.journal?.path == run.journal)
             #expect(ApusProgram.run(["resume", run.name, "--socket", "\(run.folder)/c.sock"], strategies: []) == 0)
             kill(process.processIdentifier, SIGTERM)
@@ -125,12 +140,14 @@ private final class CrashRun {
         try await onThread {
             let run = try CrashRun("hang")
             let process = try run.start(["--strategy", "crasher", "--set", "strategy.parameters.how=hang"])
-            let report = try run.report()
+            let report = try #require(try run.reports().first)
             #expect(process.isRunning)
             #expect(report.isComplete && report.reason.contains("no heartbeat"))
             #expect(try run.venue.orders().open == 0)
             kill(process.processIdentifier, SIGKILL)
             process.waitUntilExit()
+            // It looks once more when the engine is gone.
+            #expect(try run.reports(2).allSatisfy(\.isComplete))
             try run.venue.stop()
         }
     }

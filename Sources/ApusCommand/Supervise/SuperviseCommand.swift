@@ -130,7 +130,13 @@ final class Supervisor {
     }
 
     private func tell(_ report: RescueReport) {
-        let path = "\(order.journal)/supervisor-\(report.time).json"
+        let name = "\(order.journal)/supervisor-\(report.time)"
+        var path = "\(name).json", number = 1
+        // A second one of the same second does not take the first one's place.
+        while FileManager.default.fileExists(atPath: path) {
+            number += 1
+            path = "\(name)-\(number).json"
+        }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
         var text = report.text
