@@ -25,7 +25,7 @@ void apus_binance_orders_config_usdm(apus_binance_orders_config* config) {
     snprintf(config->user_path, sizeof config->user_path, "/private/ws/");
     snprintf(config->settlement_asset, sizeof config->settlement_asset, "USDT");
     config->answer_timeout_ns = 3 * SECOND_NS;
-    config->max_age_ns = SECOND_NS;
+    config->max_age_ns = APUS_ORDER_AGE_MS * 1000000ull;
     config->api_count = 4;
     config->receive_window_ms = APUS_BINANCE_RECEIVE_WINDOW_MS;
     config->key_renewal_ns = 30 * 60 * SECOND_NS;

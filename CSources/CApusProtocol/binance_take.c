@@ -16,9 +16,6 @@
 // "Too many requests", and the ban that follows where that is not heeded.
 #define STATUS_TOO_MANY 429u
 #define STATUS_BANNED 418u
-// How long an order that the venue does not know may still be on its way to it, beyond the receive window. The engine asks for
-// the last time after that.
-#define LATE_MS 1000u
 
 // MARK: the table of open orders
 
@@ -49,8 +46,9 @@ static void note_refusal(orders_session* self, const apus_binance_request* reque
     } else if (kind == APUS_REPORT_NOT_FOUND) {
         const apus_open_order* open = apus_open_orders_find(&self->open, request->client_id);
         uint64_t wall_ms = (now_ns + (uint64_t)self->out->realtime_offset) / 1000000;
-        uint64_t patience_ms = self->config.receive_window_ms + LATE_MS;
-        if (open != NULL && open->wall_ms + patience_ms < wall_ms) {
+        uint64_t late_ms = apus_late_arrival_ms(self->config.receive_window_ms);
+        // The engine asks for the last time after that, by a clock that may be behind this one.
+        if (open != NULL && open->wall_ms + late_ms < wall_ms + APUS_CLOCK_ERROR_MS) {
             apus_open_orders_remove(&self->open, request->client_id);
         }
     }

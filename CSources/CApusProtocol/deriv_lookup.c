@@ -175,7 +175,8 @@ static void say_missing(apus_deriv_orders* self, apus_deriv_order* order, uint16
     apus_report verdict =
         deriv_report_on(order, instrument, side, final ? APUS_REPORT_NOT_FOUND : APUS_REPORT_UNKNOWN, now_ns);
     verdict.action = APUS_ORDER_QUERY;
-    verdict.sent_ns = self->lookup_began_ns;
+    // How late an order may arrive is known here alone, by the end of its connection: what is final is final for the engine.
+    verdict.sent_ns = final ? UINT64_MAX : self->lookup_began_ns;
     deriv_report(self, &verdict);
     order->asked_ns = 0;
     if (final) order->state = APUS_DERIV_FREE;
@@ -187,7 +188,7 @@ void deriv_answer_sale(apus_deriv_orders* self, apus_deriv_contract* contract, u
     apus_report verdict = deriv_report_on(sale, contract->instrument, APUS_SELL,
                                           final ? APUS_REPORT_NOT_FOUND : APUS_REPORT_UNKNOWN, now_ns);
     verdict.action = APUS_ORDER_QUERY;
-    verdict.sent_ns = sale->asked_ns;
+    verdict.sent_ns = final ? UINT64_MAX : sale->asked_ns;
     deriv_report(self, &verdict);
     sale->asked_ns = 0;
     if (final) sale->state = APUS_DERIV_FREE;

@@ -27,8 +27,8 @@ package enum OrderRoute: Sendable {
 package struct BinanceOrderConfiguration: Sendable {
     /// Warm connections that requests go out on, 1 to 6.
     package var connections = 4
-    /// How old a request may be when it reaches the venue, in milliseconds, 1 to 60,000. The engine waits for late arrivals so long
-    /// and 1.5 s more.
+    /// How old a request may be when it reaches the venue, in milliseconds, 1 to 60,000. How long the engine waits for late arrivals
+    /// follows from it (`VenueKind.lateArrival`).
     package var receiveWindow = 5_000
 
     package init() {}

@@ -1,3 +1,5 @@
+import CApusProtocol
+
 /// The venues that the engine can talk to.
 package enum VenueKind: String, Sendable, CaseIterable {
     case binanceUSDM = "binance-usdm"
@@ -10,6 +12,18 @@ package enum VenueKind: String, Sendable, CaseIterable {
 
     /// Whether orders can be sent there; the others are for market data and paper trading.
     package var takesOrders: Bool { [.binanceUSDM, .polymarket, .deriv, .derivV3].contains(self) }
+
+    /// How long after its decision an order may still reach the venue, in nanoseconds.
+    /// - Parameter receiveWindow: what Binance is told to take a request for, in milliseconds.
+    package func lateArrival(receiveWindow: Int) -> UInt64 {
+        switch self {
+        case .deriv, .derivV3:
+            var config = apus_deriv_orders_config()
+            apus_deriv_orders_config_default(&config, UInt8(APUS_DERIV_CURRENT.rawValue), "", "")
+            return apus_deriv_late_arrival_ms(&config) * 1_000_000
+        default: return apus_late_arrival_ms(UInt64(receiveWindow)) * 1_000_000
+        }
+    }
 }
 
 /// A live engine that cannot be made or has failed, in words that say what to do.

@@ -341,6 +341,124 @@ import Testing
         #expect(bench.context.order(id)?.remaining == Quantity(units: 10))
     }
 
+    @Test("old terms do not decide a change that may still arrive")
+    func aLostChangeMayStillArrive() throws {
+        let bench = try opened()
+        let id = try bench.resting(10)
+        bench.context.modify(id, price: Price(units: 9_990), quantity: Quantity(units: 20))
+        bench.sink.report(APUS_REPORT_UNKNOWN, id) { $0.action = UInt8(APUS_ORDER_MODIFY.rawValue) }
+        let final = bench.feed.now + EngineConfiguration.lateArrival
+        func tellOldTerms(asked: UInt64) {
+            bench.sink.report(APUS_REPORT_STATUS, id) {
+                $0.action = UInt8(APUS_ORDER_QUERY.rawValue)
+                $0.status = UInt8(APUS_STATUS_NEW.rawValue)
+                ($0.price, $0.quantity, $0.sent_ns) = (10_000, 10, asked)
+            }
+            bench.turn()
+        }
+        tellOldTerms(asked: final - 1)
+        #expect(bench.state(id) == .live && bench.context.order(id)?.quantity == Quantity(units: 10))
+        #expect(bench.instrument.record.pointee.openBuys == 20, "it may become twenty at any moment")
+        #expect(
+            bench.context.modify(id, price: Price(units: 9_990), quantity: Quantity(units: 12)).refusal
+                == .changePending, "the one that may still arrive would undo it")
+        #expect(bench.agent.nextDue.map { $0 <= final } == true, "it is asked about as soon as that is decided")
+        bench.fill(id, 10, trade: 1, cumulative: 10)
+        bench.turn()
+        #expect(bench.state(id) != .filled && bench.instrument.record.pointee.openBuys == 10)
+        tellOldTerms(asked: final)
+        #expect(bench.state(id) == .filled && bench.instrument.record.pointee.openBuys == 0)
+    }
+
+    @Test func aChangeThatArrivedLateIsTakenOver() throws {
+        let bench = try opened()
+        let id = try bench.resting(10)
+        bench.context.modify(id, price: Price(units: 9_990), quantity: Quantity(units: 20))
+        bench.sink.report(APUS_REPORT_UNKNOWN, id) { $0.action = UInt8(APUS_ORDER_MODIFY.rawValue) }
+        for quantity in [10, 20] as [Int64] {
+            bench.sink.report(APUS_REPORT_STATUS, id) {
+                $0.status = UInt8(APUS_STATUS_NEW.rawValue)
+                ($0.price, $0.quantity, $0.sent_ns) = (quantity == 10 ? 10_000 : 9_990, quantity, bench.feed.now)
+            }
+            bench.turn()
+            #expect(bench.instrument.record.pointee.openBuys == 20)
+        }
+        #expect(bench.context.modify(id, price: Price(units: 9_990), quantity: Quantity(units: 12)).id == id)
+    }
+
+    @Test func aCancelLeavesTheChangeBeforeItInDoubt() throws {
+        let bench = try opened()
+        let id = try bench.resting(10)
+        bench.context.modify(id, price: Price(units: 9_990), quantity: Quantity(units: 20))
+        bench.context.cancel(id)
+        bench.fill(id, 10, trade: 1, cumulative: 10)
+        bench.turn()
+        #expect(bench.state(id) == .pendingCancel, "ten of twenty, or all")
+        #expect(bench.instrument.record.pointee.openBuys == 10)
+        bench.sink.report(APUS_REPORT_CANCELED, id) { ($0.quantity, $0.cumulative) = (20, 10) }
+        bench.turn()
+        #expect(bench.state(id) == .canceled && bench.instrument.record.pointee.openBuys == 0)
+    }
+
+    @Test("a status that ends an order is believed whatever is under way", arguments: [true, false])
+    func aStatusEnds(isCanceling: Bool) throws {
+        let ends: [(apus_order_status, OrderState)] = [
+            (APUS_STATUS_FILLED, .filled), (APUS_STATUS_CANCELED, .canceled), (APUS_STATUS_EXPIRED, .expired),
+            (APUS_STATUS_REJECTED, .rejected),
+        ]
+        for (status, state) in ends {
+            let bench = try opened()
+            let id = try bench.resting(10)
+            bench.context.modify(id, price: Price(units: 9_990), quantity: Quantity(units: 20))
+            if isCanceling { bench.context.cancel(id) }
+            let filled: Int64 = state == .filled ? 20 : 4
+            bench.sink.report(APUS_REPORT_STATUS, id) {
+                $0.action = UInt8(APUS_ORDER_QUERY.rawValue)
+                $0.status = UInt8(status.rawValue)
+                ($0.price, $0.quantity, $0.cumulative) = (9_990, 20, filled)
+            }
+            bench.turn()
+            #expect(bench.state(id) == state && bench.held == filled)
+            #expect(bench.context.order(id)?.quantity == Quantity(units: 20), "the change was carried out before")
+            #expect(bench.context.openOrders.count == 0 && bench.instrument.record.pointee.openBuys == 0)
+            #expect(bench.agent.summary.overfills == 0)
+        }
+    }
+
+    @Test("whatever the venue says of an order shows that it has arrived")
+    func arrived() throws {
+        for lost in [true, false] {
+            let bench = try opened()
+            let id = try #require(bench.buy(10).id)
+            bench.sink.report(APUS_REPORT_SENT, id)
+            if lost { bench.sink.report(APUS_REPORT_UNKNOWN, id) }
+            bench.sink.report(APUS_REPORT_STATUS, id) { $0.status = UInt8(APUS_STATUS_NEW.rawValue) }
+            bench.turn()
+            #expect(bench.state(id) == .live)
+            bench.sink.report(APUS_REPORT_ACCEPTED, id)
+            bench.turn()
+            #expect(bench.state(id) == .live && bench.agent.summary.duplicateReports == 1)
+        }
+        for kind in [APUS_REPORT_CANCEL_REJECTED, APUS_REPORT_MODIFIED] {
+            let bench = try opened()
+            let id = try #require(bench.buy(10).id)
+            bench.context.cancel(id)
+            bench.sink.report(APUS_REPORT_UNKNOWN, id)
+            bench.sink.report(kind, id) {
+                $0.status = UInt8(APUS_STATUS_NEW.rawValue)
+                $0.sent_ns = bench.feed.now
+            }
+            bench.turn()
+            // It is not there any more, so that it must have ended; an order that never came would be rejected.
+            bench.sink.report(APUS_REPORT_MISSED, OrderID(0))
+            bench.sink.report(APUS_REPORT_NOT_FOUND, id) {
+                $0.sent_ns = bench.feed.now + EngineConfiguration.lateArrival
+            }
+            bench.turn()
+            #expect(bench.state(id) == .canceled)
+        }
+    }
+
     @Test func statusTellsOfFillsThatWereMissed() throws {
         let bench = try opened()
         let id = try bench.resting(10)
@@ -372,7 +490,7 @@ import Testing
         bench.turn()
         #expect(bench.state(id) == .pendingNew, "only an order that was asked about can be not found")
         bench.sink.report(APUS_REPORT_UNKNOWN, id)
-        let late = bench.feed.now + 8_000_000_000
+        let late = bench.feed.now + EngineConfiguration.lateArrival
         bench.sink.report(APUS_REPORT_NOT_FOUND, id) { $0.sent_ns = late - 1 }
         bench.turn()
         #expect(bench.state(id) == .unknown, "the order itself may still be on its way")

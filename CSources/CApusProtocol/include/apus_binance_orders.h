@@ -29,8 +29,6 @@
 #define APUS_BINANCE_IN_FLIGHT 1024u
 #define APUS_BINANCE_REQUEST_BYTES 1024u
 #define APUS_BINANCE_CLIENT_ID_BYTES 20u // "apus" and 16 hexadecimal digits
-// What the venue takes for recvWindow when it is not told.
-#define APUS_BINANCE_RECEIVE_WINDOW_MS 5000u
 
 // MARK: requests
 

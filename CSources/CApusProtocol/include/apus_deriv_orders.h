@@ -52,6 +52,12 @@ typedef struct apus_deriv_orders_config {
     apus_fetch_config fetch;
 } apus_deriv_orders_config;
 
+// How long after its decision a buy or a sell may be carried out when nobody has seen the end of its connection: it waits for the guard;
+// its connection is closed when the answer does not come; and what was sent on it may come late.
+static inline uint64_t apus_deriv_late_arrival_ms(const apus_deriv_orders_config* config) {
+    return apus_late_arrival_ms((config->answer_timeout_ns + config->give_up_ns + config->late_arrival_ns) / 1000000);
+}
+
 // A buy or a sell under way.
 typedef struct apus_deriv_order {
     uint64_t number; // of its request

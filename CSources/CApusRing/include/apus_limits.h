@@ -2,6 +2,8 @@
 #ifndef APUS_LIMITS_H
 #define APUS_LIMITS_H
 
+#include <stdint.h>
+
 // Version of every layout in the shared mappings. A reader refuses another version.
 #define APUS_LAYOUT_VERSION 3u
 
@@ -99,6 +101,20 @@
 #define APUS_JSON_DEPTH_MAX 64u
 // Longest string with escapes in it that a decoder takes apart (after decoding).
 #define APUS_JSON_TEXT_BYTES 512u
+
+// How late an order may still arrive. The guard refuses one that was decided so long ago; a clock that was measured over a stalled
+// connection is wrong by so much; and Binance takes for so long what was stamped, when it is not told otherwise.
+#define APUS_ORDER_AGE_MS 1000u
+#define APUS_CLOCK_ERROR_MS 1000u
+#define APUS_BINANCE_RECEIVE_WINDOW_MS 5000u
+
+// So long after its decision an order or a change may still reach a venue that takes requests for `window_ms` after they were sent: until
+// then "not found" and old terms say nothing, whatever connection it was sent on. It waits for the guard, is stamped by a clock
+// that may be ahead, and the engine counts by a clock that may differ from the venue's as much. Sessions, engine, recovery and
+// supervisor all wait for this and nothing else.
+static inline uint64_t apus_late_arrival_ms(uint64_t window_ms) {
+    return APUS_ORDER_AGE_MS + window_ms + 2 * APUS_CLOCK_ERROR_MS;
+}
 
 // Histogram resolution: 2^6 steps for each power of two (1.6 %), up to 2^40 ns (18 minutes).
 #define APUS_HISTOGRAM_STEP_BITS 6u

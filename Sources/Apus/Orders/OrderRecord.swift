@@ -13,8 +13,9 @@ package struct OrderRecord {
     package var reservedCost: Int128 = 0
     package var wantedPrice: Int64 = 0
     package var wantedQuantity: Int64 = 0
-    /// When it was sent to the venue, or decided to be.
+    /// When it was sent to the venue, or decided to be; and the newest change of it.
     package var decided: UInt64 = 0
+    package var changed: UInt64 = 0
     /// The venue's time of the newest price and quantity that it told: an answer that was made before says nothing.
     package var termsTime: UInt64 = 0
     /// When the order is asked about next, and, while its state is unknown, how long to wait after that.
@@ -39,7 +40,7 @@ package struct OrderRecord {
         (reported, assumed, assumedPrice, reserved) = (0, 0, 0, 0)
         reservedCost = 0
         (wantedPrice, wantedQuantity) = (0, 0)
-        (venueID, decided, termsTime) = (0, 0, 0)
+        (venueID, decided, changed, termsTime) = (0, 0, 0, 0)
         (queryTime, queryPause) = (.max, 0)
         (openPlace, wall, expire) = (0, 0, 0)
         (isWaiting, wasNotFound, wasAccepted, isChangeInDoubt) = (false, false, false, false)

@@ -50,7 +50,7 @@ struct ReconcileCommand: ParsableCommand {
         }
         let recovery = Recovery(
             opened: account.opened, rule: store.recoveryRule, instruments: metadata.instruments, client: account.client,
-            lateArrival: configuration.engine.lateArrival, log: log)
+            log: log)
         let round = try recovery.compareOnce()
         show(round.differences, account, isAgreed: round.isAgreed, needsPerson: round.needsPerson)
         if !round.isAgreed { throw ExitCode(ExitStatus.failure) }

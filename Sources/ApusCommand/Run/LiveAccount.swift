@@ -23,7 +23,8 @@ struct LiveAccount {
         let journal = try plan.journal(credentials)
         isTemporary = journal.isTemporary
         try Files.makePrivateFolders(journal.configuration.path)
-        opened = try OpenedJournal(journal.configuration, access: access)
+        opened = try OpenedJournal(
+            journal.configuration, access: access, lateArrival: configuration.engine.lateArrival)
     }
 
     /// Lets go of the account's connections, and of a journal that nobody will read again.
@@ -92,7 +93,7 @@ extension RunPlan {
     ) throws -> (journal: EngineJournal, differences: [Difference]) {
         let recovery = Recovery(
             opened: account.opened, rule: store.recoveryRule, instruments: metadata.instruments, client: account.client,
-            lateArrival: configuration.engine.lateArrival, log: log)
+            log: log)
         let agreement = try recovery.run(
             patience: .seconds(store.integer("recovery.patience_seconds") ?? 60), pause: pause)
         let tag = account.opened.state.freshRunTag(configuration.engine.runTag)

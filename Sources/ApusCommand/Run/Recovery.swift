@@ -10,8 +10,6 @@ struct Recovery {
     let rule: RecoveryRule
     let instruments: [InstrumentDefinition]
     let client: any AccountClient
-    /// After its decision an order may still reach the venue for so long, in nanoseconds.
-    let lateArrival: UInt64
     let log: Log
 
     /// What both sides agree on.
@@ -60,7 +58,7 @@ struct Recovery {
 
     private func makeReconciliation() throws -> Reconciliation {
         do {
-            return try Reconciliation(opened.state, rule, instruments: instruments, lateArrival: lateArrival)
+            return try Reconciliation(opened.state, rule, instruments: instruments)
         } catch { throw CommandFailure(ExitStatus.failure, "\(error)") }
     }
 

@@ -119,7 +119,7 @@ struct RunPlan {
         live.stallLimit = UInt64(store.integer("engine.stall_ms") ?? 5_000) * 1_000_000
         live.binance.connections = store.integer("venue.connections") ?? 4
         live.binance.receiveWindow = store.integer("venue.receive_window_ms") ?? 5_000
-        live.engine.lateArrival = UInt64(live.binance.receiveWindow + 3_000) * 1_000_000
+        live.engine.lateArrival = live.venue.lateArrival(receiveWindow: live.binance.receiveWindow)
         return live
     }
 

@@ -56,7 +56,9 @@ struct Rescue {
         var report = RescueReport(engine: order.engine, reason: reason, time: apus_clock_realtime() / 1_000_000_000)
         let opened: OpenedJournal
         do {
-            opened = try OpenedJournal(JournalConfiguration(path: order.journal, account: order.account), access: .read)
+            opened = try OpenedJournal(
+                JournalConfiguration(path: order.journal, account: order.account), access: .read,
+                lateArrival: order.lateArrivalMilliseconds * 1_000_000)
         } catch {
             report.problems.append("\(error); every open order of the account on these instruments is canceled instead")
             cancelEverything(&report)

@@ -73,7 +73,8 @@ extension DecisionAgent {
         switch record.pointee.order.state {
         case .pendingNew where record.pointee.isWaiting: return refuse(.changePending)
         case .pendingCancel, .pendingModify, .unknown: return refuse(.changePending)
-        default: break
+        // The one before may still arrive, and would undo this one.
+        default: if record.pointee.isChangeInDoubt { return refuse(.changePending) }
         }
         let order = record.pointee.order
         // The gate judges what is still to be filled; the venue is told the whole quantity.
@@ -91,7 +92,7 @@ extension DecisionAgent {
         case .approved(let approved):
             identify(approved, record)
             guard send(approved, APUS_ORDER_MODIFY) else { return refuse(.orderRingFull) }
-            life.pointee.modifySent(record, price: price, quantity: quantity)
+            life.pointee.modifySent(record, price: price, quantity: quantity, now: core.pointee.now)
             valueLater(order.instrument.record)
             state.pointee.modifies &+= 1
             apus_count(apus_counters_decide(counters, APUS_COUNT_ORDERS_APPROVED.rawValue), 1)

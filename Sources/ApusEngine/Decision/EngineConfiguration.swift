@@ -1,4 +1,5 @@
 package import Apus
+internal import CApusRing
 
 /// What the decision agent is made from, besides its ports.
 package struct EngineConfiguration: Sendable {
@@ -21,11 +22,10 @@ package struct EngineConfiguration: Sendable {
     /// An open order is asked about when nothing was heard of it for so long, in nanoseconds: a stream that loses an
     /// event does not say so. 0: never.
     package var reconcilePause: UInt64 = 30_000_000_000
-    /// How long after its decision an order may still reach the venue, in nanoseconds: before that, "not found" says
-    /// nothing. It may wait 1 s before it is stamped; Binance takes it for 5 s after its stamp, which may be up to 1 s
-    /// ahead of the venue's clock; the rest is for clocks that differ.
+    /// How long after its decision an order or a change may still reach the venue, in nanoseconds: before that, "not found" and old
+    /// terms say nothing (`apus_late_arrival_ms` says why). As Binance has it with its usual receive window, unless set.
     package var lateArrival = EngineConfiguration.lateArrival
-    package static let lateArrival: UInt64 = 8_000_000_000
+    package static let lateArrival = apus_late_arrival_ms(UInt64(APUS_BINANCE_RECEIVE_WINDOW_MS)) * 1_000_000
     /// Events of one turn at most.
     package var eventBatch = 256
     /// Reports of one turn at most.

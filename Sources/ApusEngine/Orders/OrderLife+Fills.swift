@@ -138,7 +138,7 @@ extension OrderLife {
         let status = UInt32(report.pointee.status)
         let stands = status == APUS_STATUS_NEW.rawValue || status == APUS_STATUS_PARTIALLY_FILLED.rawValue
         if record.pointee.order.isOpen {
-            reserve(record, max(record.pointee.order.remaining.units, 0))
+            reserveTheRest(record)
             if record.pointee.order.state == .partiallyFilled && record.pointee.order.filled == .zero {
                 enter(.live, record)
             }

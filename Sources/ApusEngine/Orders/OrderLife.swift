@@ -54,13 +54,17 @@ package struct OrderLife {
         reserve(record, order.quantity.units)
     }
 
-    /// A cancel was pushed.
+    /// A cancel was pushed. A change that is under way may still be carried out before it.
     package mutating func cancelSent(_ record: UnsafeMutablePointer<OrderRecord>) {
+        if record.pointee.order.state == .pendingModify { record.pointee.isChangeInDoubt = true }
         enter(.pendingCancel, record)
     }
 
     /// A change was pushed. Until the answer comes the larger of both quantities is reserved.
-    package mutating func modifySent(_ record: UnsafeMutablePointer<OrderRecord>, price: Int64, quantity: Int64) {
+    package mutating func modifySent(
+        _ record: UnsafeMutablePointer<OrderRecord>, price: Int64, quantity: Int64, now: UInt64
+    ) {
+        record.pointee.changed = now
         record.pointee.wantedPrice = price
         record.pointee.wantedQuantity = quantity
         enter(.pendingModify, record)
@@ -88,6 +92,8 @@ package struct OrderLife {
         if record.pointee.order.state == .unknown { return }
         record.pointee.queryPause = 0
         record.pointee.queryTime = reconcilePause == 0 ? .max : now &+ reconcilePause
+        guard record.pointee.isChangeInDoubt else { return }
+        record.pointee.queryTime = min(record.pointee.queryTime, max(record.pointee.changed &+ lateArrival, now))
     }
 
     /// Takes in a report about a known order.
@@ -159,7 +165,9 @@ package struct OrderLife {
     ) -> LifeResult {
         switch UInt32(report.pointee.action) {
         case APUS_ORDER_CANCEL.rawValue: return backToStanding(.cancelRejected, record)
-        case APUS_ORDER_MODIFY.rawValue: return backToStanding(.modifyRejected, record)
+        case APUS_ORDER_MODIFY.rawValue:
+            record.pointee.isChangeInDoubt = false
+            return backToStanding(.modifyRejected, record)
         case APUS_ORDER_QUERY.rawValue:
             // Not sent: asked again soon, without the growing patience for a venue that does not answer.
             record.pointee.queryPause = 0
@@ -180,7 +188,7 @@ package struct OrderLife {
     ) -> LifeResult {
         let isWaiting = record.pointee.order.state == .pendingCancel || record.pointee.order.state == .pendingModify
         if isWaiting {
-            reserve(record, max(record.pointee.order.remaining.units, 0))
+            reserveTheRest(record)
             // Whether the venue has it at all was not known before either.
             if record.pointee.wasAccepted { stand(record) } else { ask(record) }
         }
@@ -193,7 +201,9 @@ package struct OrderLife {
         guard record.pointee.order.isOpen else { return .news(kind: kind, fill: nil) }
         if kind == .modifyRejected { record.pointee.isChangeInDoubt = false }
         switch UInt32(report.pointee.status) {
-        case APUS_STATUS_NEW.rawValue, APUS_STATUS_PARTIALLY_FILLED.rawValue: return backToStanding(kind, record)
+        case APUS_STATUS_NEW.rawValue, APUS_STATUS_PARTIALLY_FILLED.rawValue:
+            record.pointee.wasAccepted = true
+            return backToStanding(kind, record)
         default:
             if record.pointee.order.remaining <= .zero { return backToStanding(kind, record) }
             ask(record)
@@ -205,6 +215,7 @@ package struct OrderLife {
         _ report: UnsafePointer<apus_report>, _ record: UnsafeMutablePointer<OrderRecord>
     ) -> LifeResult {
         guard record.pointee.order.isOpen else { return .nothing }
+        record.pointee.wasAccepted = true
         adoptTerms(report, record)
         let fill = missing(report, record)
         // A change to what is filled already, or one that a post-only order may not make, ends the order.
@@ -271,16 +282,18 @@ package struct OrderLife {
         _ report: UnsafePointer<apus_report>, _ record: UnsafeMutablePointer<OrderRecord>
     ) -> LifeResult {
         reviveIfNotFound(record)
-        let before = record.pointee.order
-        if before.isOpen && before.state != .pendingModify { adoptTerms(report, record) }
+        let before = record.pointee.order, end = Self.end(report)
+        // The answer to a change tells its terms; an order that has ended waits for none.
+        if before.isOpen && (before.state != .pendingModify || end != nil) { adoptTerms(report, record) }
         let fill = missing(report, record)
         if record.pointee.order.isOpen && report.pointee.status != 0 {
             record.pointee.wasAccepted = true
-            if let end = Self.end(report) {
+            if let end {
                 if end == .rejected { rejections += 1 }
                 close(end, record)
-            } else if record.pointee.order.state == .unknown {
-                stand(record)
+            } else {
+                arrived(record)
+                closeIfFilled(record)
             }
         }
         let after = record.pointee.order
@@ -290,16 +303,41 @@ package struct OrderLife {
         return isNews ? .news(kind: .status, fill: fill) : .nothing
     }
 
-    /// Price and quantity as the venue has them, unless it told of newer ones already.
+    /// The venue has an order whose own answer has not come (yet), or was lost.
+    private mutating func arrived(_ record: UnsafeMutablePointer<OrderRecord>) {
+        switch record.pointee.order.state {
+        case .pendingNew, .sent, .unknown: stand(record)
+        default: break  // a cancel or a change is under way
+        }
+    }
+
+    /// Price and quantity as the venue has them, unless it told of newer ones already. While a change whose answer was lost may still
+    /// arrive, the larger of both quantities stays reserved.
     private func adoptTerms(_ report: UnsafePointer<apus_report>, _ record: UnsafeMutablePointer<OrderRecord>) {
         guard report.pointee.venue_ns == 0 || report.pointee.venue_ns >= record.pointee.termsTime else { return }
         record.pointee.termsTime = report.pointee.venue_ns
-        record.pointee.isChangeInDoubt = false
         if report.pointee.price > 0 && record.pointee.order.type == .limit {
             record.pointee.order.price = Price(units: report.pointee.price)
         }
         if report.pointee.quantity > 0 { record.pointee.order.quantity = Quantity(units: report.pointee.quantity) }
-        reserve(record, max(record.pointee.order.remaining.units, 0))
+        if isChangeDecided(report, record) { record.pointee.isChangeInDoubt = false }
+        reserveTheRest(record)
+    }
+
+    /// Whether these terms say what has become of the newest change: they are its own, or it could not arrive any more when they were
+    /// asked for.
+    private func isChangeDecided(
+        _ report: UnsafePointer<apus_report>, _ record: UnsafeMutablePointer<OrderRecord>
+    ) -> Bool {
+        let isItsOwn =
+            record.pointee.order.price.units == record.pointee.wantedPrice
+            && record.pointee.order.quantity.units == record.pointee.wantedQuantity
+        return isItsOwn || Self.asked(report) >= record.pointee.changed &+ lateArrival
+    }
+
+    /// When what a report answers was asked: what was sent before that and could have arrived by then is part of the answer.
+    private static func asked(_ report: UnsafePointer<apus_report>) -> UInt64 {
+        report.pointee.sent_ns != 0 ? report.pointee.sent_ns : report.pointee.receive_ns
     }
 
     /// What the venue has filled and no fill report has told yet. It is taken in at once, at the order's own price,
@@ -336,9 +374,8 @@ package struct OrderLife {
         default: return .nothing  // the answer to what is under way will tell
         }
         // The order itself may still be on its way, on a connection that was given up.
-        let asked = report.pointee.sent_ns != 0 ? report.pointee.sent_ns : report.pointee.receive_ns
         let final = record.pointee.decided &+ lateArrival
-        if asked < final {
+        if Self.asked(report) < final {
             record.pointee.queryTime = max(final, report.pointee.receive_ns)
             return .nothing
         }
@@ -371,6 +408,7 @@ package struct OrderLife {
     mutating func close(_ state: OrderState, _ record: UnsafeMutablePointer<OrderRecord>) {
         guard record.pointee.order.isOpen else { return }
         enter(state, record)
+        record.pointee.isChangeInDoubt = false
         reserve(record, max(record.pointee.reported - record.pointee.order.filled.units, 0))
         table.end(record)
     }
@@ -382,6 +420,13 @@ package struct OrderLife {
         record.pointee.order.state = .sent
         reserve(record, record.pointee.order.remaining.units)
         table.reopen(record)
+    }
+
+    /// Reserves what an open order may still trade: of the larger quantity while it is in doubt whether a change was carried out.
+    func reserveTheRest(_ record: UnsafeMutablePointer<OrderRecord>) {
+        let known = record.pointee.order.quantity.units
+        let most = record.pointee.isChangeInDoubt ? max(known, record.pointee.wantedQuantity) : known
+        reserve(record, max(most - record.pointee.order.filled.units, 0))
     }
 
     /// Sets what the risk gate counts as still to come from this order.

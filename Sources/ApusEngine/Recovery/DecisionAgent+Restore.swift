@@ -66,7 +66,7 @@ extension DecisionAgent {
 extension OrderLife {
     /// An order of an earlier run that may still be open: the venue is asked about it at once.
     mutating func restore(
-        _ known: OrderRecord, _ instrument: Instrument, decided: UInt64, expiry: UInt64
+        _ known: OrderRecord, _ instrument: Instrument, decided: UInt64, now: UInt64, expiry: UInt64
     ) {
         var order = known.order
         order.instrument = instrument
@@ -84,6 +84,7 @@ extension OrderLife {
         record.pointee.wasAccepted = known.wasAccepted
         record.pointee.isChangeInDoubt = known.isChangeInDoubt
         record.pointee.decided = decided
+        record.pointee.changed = now  // when exactly, only the last run's clock knew
         record.pointee.queryTime = 0
         unknownCount += 1
         reserve(record, known.reserved)

@@ -26,6 +26,8 @@ package final class JournalState {
     package private(set) var day: apus_journal_state?
     /// By instrument, the venue's time up to which its trades are part of a position that was taken over whole.
     private(set) var heldSince: [Int: UInt64] = [:]
+    /// How long after its placement an order may still reach the venue, in nanoseconds: before that "not known" says nothing.
+    let lateArrival: UInt64
     /// Which order a trade belongs to: some venues name a trade's order only by their own number, or not at all.
     private var owners: [TradeKey: [UInt64]] = [:]
     private var byVenueID: [UInt64: UInt64] = [:]
@@ -47,6 +49,7 @@ package final class JournalState {
         instruments = InstrumentTable(board: board)
         orders = OrderTable(capacity: orderCapacity)
         trades = TradeTable(capacity: 4 * orderCapacity)
+        self.lateArrival = lateArrival
         life = OrderLife(orders, trades: trades, lateArrival: lateArrival)
     }
 
@@ -190,7 +193,8 @@ package final class JournalState {
         guard let known = orders.find(OrderID(order.target_id)), known.pointee.order.isOpen else { return }
         switch UInt32(order.action) {
         case APUS_ORDER_CANCEL.rawValue: life.cancelSent(known)
-        case APUS_ORDER_MODIFY.rawValue: life.modifySent(known, price: order.price, quantity: order.quantity)
+        case APUS_ORDER_MODIFY.rawValue:
+            life.modifySent(known, price: order.price, quantity: order.quantity, now: record.monotonic_ns)
         default: break
         }
     }
@@ -303,7 +307,7 @@ package final class JournalState {
     }
 
     /// The wall-clock time after which nothing that the last run sent can still arrive at the venue.
-    package func quietFrom(lateArrival: UInt64) -> UInt64 { wasStopped ? 0 : lastWall + lossWindow + lateArrival }
+    package var quietFrom: UInt64 { wasStopped ? 0 : lastWall + lossWindow + lateArrival }
 
     /// From when on the venue is asked for trades, in wall-clock nanoseconds: with a margin for clocks that differ and for
     /// records that were lost with the machine. Nil: there is no journal yet, and what was before is the venue's position.

@@ -17,11 +17,11 @@ package final class Reconciliation {
     package let state: JournalState
     package let rule: RecoveryRule
     package private(set) var corrections: [Correction] = []
-    /// How long after its placement an order may still reach the venue, in nanoseconds: before that "not known" says nothing.
-    private let lateArrival: UInt64
     /// By instrument, what journal and venue held when they differed last.
     private var positionsSeen: [Int: [Int64]] = [:]
     private var round = ReconciliationRound()
+    /// Nothing that the last run sent can arrive any more.
+    private var isQuiet = false
     /// There was no journal: what the account holds is where the engine starts from.
     private let isFresh: Bool
 
@@ -29,12 +29,10 @@ package final class Reconciliation {
     /// - Throws: `JournalError` when an instrument's numbers mean something else now, or when an order or a position of an instrument
     ///   that the new run does not trade is open.
     package init(
-        _ state: JournalState, _ rule: RecoveryRule, instruments: [InstrumentDefinition],
-        lateArrival: UInt64 = EngineConfiguration.lateArrival
+        _ state: JournalState, _ rule: RecoveryRule, instruments: [InstrumentDefinition]
     ) throws(JournalError) {
         self.state = state
         self.rule = rule
-        self.lateArrival = lateArrival
         isFresh = state.records == 0
         for definition in instruments { try state.add(definition) }
         for index in 0..<state.instruments.count {
@@ -71,6 +69,8 @@ package final class Reconciliation {
         _ snapshot: AccountSnapshot, answers: [UInt64: VenueOrder?], now: UInt64
     ) -> ReconciliationRound {
         round = ReconciliationRound()
+        let quiet = state.quietFrom
+        isQuiet = now >= quiet
         let answers = own(answers)
         // Numbers of orders first, so that trades find theirs.
         for order in snapshot.openOrders { meet(order) }
@@ -84,8 +84,7 @@ package final class Reconciliation {
         for (client, answer) in answers.sorted(by: { $0.key < $1.key }) { end(client, answer, now) }
         for index in 0..<state.instruments.count { comparePosition(state.instruments[index], snapshot) }
         compareBalance(snapshot)
-        let quiet = state.quietFrom(lateArrival: lateArrival)
-        if now < quiet {
+        if !isQuiet {
             add(.onItsWay, .wait, "account", nil, nil, "\((quiet - now) / 1_000_000 + 1) ms more", "may get some")
         }
         return round
@@ -200,7 +199,7 @@ package final class Reconciliation {
 
     private func notKnown(_ record: UnsafeMutablePointer<OrderRecord>, _ before: String, _ now: UInt64) {
         let order = record.pointee.order
-        if record.pointee.wall * 1_000_000 + lateArrival > now {
+        if record.pointee.wall * 1_000_000 + state.lateArrival > now {
             return add(
                 .undecidedOrder, .wait, order.instrument.symbol, order.id.value, nil, before, "does not know it")
         }
@@ -228,6 +227,7 @@ package final class Reconciliation {
         let isOld =
             known.isOpen && known.state != .unknown && known.filled.units == filled && known.quantity.units == quantity
             && (known.price.units == price || known.type == .market)
+            && !(record.pointee.isChangeInDoubt && isQuiet)
         if isOld && status.rawValue <= APUS_STATUS_PARTIALLY_FILLED.rawValue { return true }
         var report = apus_report()
         report.client_id = known.id.value
@@ -240,6 +240,8 @@ package final class Reconciliation {
         report.price = price
         report.quantity = quantity
         report.cumulative = filled
+        // Asked after the last moment at which a change could have arrived.
+        if isQuiet { report.sent_ns = .max }
         apply(report, order.symbol)
         return true
     }

@@ -138,9 +138,10 @@ package actor DerivAccountClient: AccountClient {
         return order.side == .buy ? try await bought(order, shape) : try await sold(order, shape)
     }
 
-    /// How far the venue's clock may be from ours, and how long after its placement an order may be carried out, in milliseconds.
+    /// How far the venue's clock may be from ours, in milliseconds.
     private static let skew: UInt64 = 5_000
-    private static let lateness: UInt64 = 30_000
+    /// Until how long after its placement an order's purchase or sale is looked for, in milliseconds.
+    private static let lateness = VenueKind.deriv.lateArrival(receiveWindow: 0) / 1_000_000 + skew
 
     /// Milliseconds between a second of the venue's and a placement; nil: it is not in the placement's time.
     private static func distance(_ second: UInt64, _ order: KnownOrder) -> UInt64? {

@@ -14,12 +14,16 @@ package final class OpenedJournal: @unchecked Sendable {
 
     /// Reads it. For writing, it is made where it is not there, taken for this process, and cut where its tail is torn.
     ///
+    /// - Parameter lateArrival: as the engine that wrote it had it.
     /// - Throws: `LiveError` that says what is damaged and where, or whose journal it is.
-    package init(_ configuration: JournalConfiguration, access: JournalFolder.Access) throws(LiveError) {
+    package init(
+        _ configuration: JournalConfiguration, access: JournalFolder.Access,
+        lateArrival: UInt64 = EngineConfiguration.lateArrival
+    ) throws(LiveError) {
         self.configuration = configuration
         do throws(JournalError) {
             folder = try JournalFolder(path: configuration.path, access: access)
-            state = JournalState()
+            state = JournalState(lateArrival: lateArrival)
             if let other = folder.segments.first(where: { $0.account != configuration.account }) {
                 throw JournalError("\(other.name) belongs to another account or venue (journal.path)")
             }
