@@ -364,7 +364,7 @@ static void adopt_rows(apus_deriv_orders* self) {
 static void adopt_ended(apus_deriv_orders* self) {
     apus_deriv_text fields[APUS_DERIV_FIELDS];
     apus_deriv_rows rows;
-    uint64_t since = (self->config.since_ms != 0 ? self->config.since_ms : self->started_ms) / 1000, id, bought, sold;
+    uint64_t since = self->started_ms / 1000, id, bought, sold;
     apus_deriv_rows_begin(&rows, &self->line.deriv.last);
     while (apus_deriv_rows_next(&rows, fields) == 1) {
         if (apus_deriv_whole(&fields[APUS_DERIV_CONTRACT], &id) < 0 || deriv_contract(self, id) != NULL) continue;

@@ -165,11 +165,12 @@ static bool take_order_answer(apus_deriv_orders* self, uint64_t now_ns) {
     return false;
 }
 
-static void take_balance(apus_deriv_orders* self) {
+static void take_balance(apus_deriv_orders* self, uint64_t now_ns) {
     const apus_deriv_message* message = &self->line.deriv.last;
     int64_t balance;
     if (message->error != APUS_DERIV_ERROR_NONE) return;
     if (apus_deriv_decimal(&message->fields[APUS_DERIV_BALANCE_TEXT], BALANCE_DECIMALS, &balance) < 0) return;
+    self->balance_due_ns = now_ns + self->config.balance_interval_ns;
     if (self->ever_balanced && balance == self->balance) return;
     self->balance = balance;
     self->ever_balanced = self->balance_news = true;
@@ -206,7 +207,7 @@ static void take_message(apus_deriv_orders* self, uint64_t now_ns) {
     if (failed) return;
     if (self->line.deriv.last.kind == APUS_DERIV_OPEN_CONTRACT) deriv_take_contract(self, NULL, now_ns);
     if (self->line.deriv.last.kind == APUS_DERIV_TRANSACTION) deriv_take_transaction(self, now_ns);
-    if (self->line.deriv.last.kind == APUS_DERIV_BALANCE) take_balance(self);
+    if (self->line.deriv.last.kind == APUS_DERIV_BALANCE) take_balance(self, now_ns);
 }
 
 static uint32_t take_messages(apus_deriv_orders* self, uint64_t now_ns) {
@@ -291,7 +292,7 @@ static uint32_t check_ages(apus_deriv_orders* self, uint64_t now_ns) {
 
 // MARK: the account
 
-static bool ask_stream(apus_deriv_orders* self, uint8_t row, uint8_t action, const char* text, uint64_t now_ns) {
+static bool ask_account(apus_deriv_orders* self, uint8_t row, uint8_t action, const char* text, uint64_t now_ns) {
     apus_deriv_request request = {.action = action, .instrument = APUS_INSTRUMENT_NONE};
     return apus_deriv_line_send(&self->line, row, &request, text, strlen(text), now_ns) != 0;
 }
@@ -302,14 +303,21 @@ static uint32_t keep_account(apus_deriv_orders* self, uint64_t now_ns) {
     if (now_ns < self->next_watch_ns) return work;
     self->next_watch_ns = now_ns + WATCH_INTERVAL_NS;
     if (!self->transactions_asked && now_ns >= self->streams_due_ns) {
-        self->transactions_asked = ask_stream(self, APUS_DERIV_ROW_OTHER, APUS_DERIV_ASK_TRANSACTIONS,
-                                              "{\"transaction\":1,\"subscribe\":1", now_ns);
+        self->transactions_asked = ask_account(self, APUS_DERIV_ROW_OTHER, APUS_DERIV_ASK_TRANSACTIONS,
+                                               "{\"transaction\":1,\"subscribe\":1", now_ns);
         work++;
     }
     if (!self->balance_asked && now_ns >= self->streams_due_ns) {
         self->balance_asked =
-            ask_stream(self, APUS_DERIV_ROW_ACCOUNT, APUS_DERIV_ASK_BALANCE, "{\"balance\":1,\"subscribe\":1", now_ns);
+            ask_account(self, APUS_DERIV_ROW_ACCOUNT, APUS_DERIV_ASK_BALANCE, "{\"balance\":1,\"subscribe\":1", now_ns);
         self->streams_due_ns = now_ns + self->config.line.refusal_pause_ns;
+        self->balance_due_ns = now_ns + self->config.balance_interval_ns;
+        work++;
+    }
+    // The stream has no sequence: one that lost its newest message tells nothing wrong, and the wrong balance would stay.
+    if (self->balance_asked && now_ns >= self->balance_due_ns) {
+        ask_account(self, APUS_DERIV_ROW_ACCOUNT, APUS_DERIV_ASK_BALANCE_ONCE, "{\"balance\":1", now_ns);
+        self->balance_due_ns = now_ns + self->config.balance_interval_ns;
         work++;
     }
     work += check_ages(self, now_ns);
@@ -462,16 +470,20 @@ int apus_deriv_orders_subscribe(apus_deriv_orders* self, uint16_t instrument) {
     return apus_deriv_line_subscribe(&self->line, instrument);
 }
 
-int apus_deriv_orders_adopt(apus_deriv_orders* self, uint16_t instrument, uint64_t contract_id, uint64_t client_id,
-                            uint64_t buy_trade, uint64_t bought_at, bool ended) {
-    if (contract_id == 0 || instrument >= self->market->instruments->count) return -EINVAL;
-    if (deriv_contract(self, contract_id) != NULL) return -EINVAL;
-    apus_deriv_contract* contract = deriv_contract_add(self, contract_id, instrument);
+int apus_deriv_orders_adopt(apus_deriv_orders* self, uint16_t instrument, const apus_deriv_holding* holding) {
+    if (holding->contract_id == 0 || instrument >= self->market->instruments->count) return -EINVAL;
+    if (deriv_contract(self, holding->contract_id) != NULL) return -EINVAL;
+    apus_deriv_contract* contract = deriv_contract_add(self, holding->contract_id, instrument);
     if (contract == NULL) return -ENOSPC;
-    contract->client_id = client_id;
-    contract->buy_trade = buy_trade;
-    contract->bought_at = bought_at;
+    contract->client_id = holding->client_id;
+    contract->buy_trade = holding->buy_trade;
+    contract->buy_price = holding->buy_price;
+    contract->bought_at = holding->bought_at;
     contract->told = true;
-    if (ended) contract->state = APUS_DERIV_CLOSED;
+    if (holding->ended) contract->state = APUS_DERIV_CLOSED;
     return 0;
+}
+
+void apus_deriv_orders_recovered(apus_deriv_orders* self) {
+    self->ever_synced = self->table_seen = true;
 }

@@ -19,8 +19,9 @@ void apus_deriv_orders_config_default(apus_deriv_orders_config* config, uint8_t 
     config->give_up_ns = 5 * SECOND_NS;
     config->late_arrival_ns = 10 * SECOND_NS;
     config->clock_skew_ms = 5000;
-    config->max_age_ns = SECOND_NS;
+    config->max_age_ns = APUS_ORDER_AGE_MS * 1000000ull;
     config->contract_interval_ns = 20 * SECOND_NS;
+    config->balance_interval_ns = 30 * SECOND_NS;
     config->lookup_interval_ns = 4 * SECOND_NS;
     config->access_pause_ns = 30 * SECOND_NS;
     config->rest_minute = 80;

@@ -345,6 +345,7 @@ static uint8_t row_of(uint8_t action) {
     case APUS_DERIV_ASK_SELL:
         return APUS_DERIV_ROW_TRADE;
     case APUS_DERIV_ASK_BALANCE:
+    case APUS_DERIV_ASK_BALANCE_ONCE:
         return APUS_DERIV_ROW_ACCOUNT;
     case APUS_DERIV_ASK_PORTFOLIO:
     case APUS_DERIV_ASK_TABLE:

@@ -58,6 +58,8 @@ package struct LiveConfiguration: Sendable {
     package var binance = BinanceOrderConfiguration()
     package var engine: EngineConfiguration
     package var polymarket = PolymarketSettings()
+    /// What the account holds where the venue knows contracts, as recovery found it.
+    package var contracts: [VenueContract] = []
 
     package init(venue: VenueKind, symbols: [String], orders: OrderRoute, engine: EngineConfiguration) {
         self.venue = venue

@@ -60,6 +60,29 @@ extension LiveFeed {
             try check(
                 apus_deriv_orders_subscribe(session, UInt16(number)), "cannot subscribe \(definition.symbol)")
         }
+        try adoptContracts(session, metadata)
         return UnsafeMutableRawPointer(session).assumingMemoryBound(to: apus_session.self)
+    }
+
+    /// What recovery found held is what the engine counts: each of them ends once, and nothing else is taken for one.
+    private func adoptContracts(
+        _ session: UnsafeMutablePointer<apus_deriv_orders>, _ metadata: VenueMetadata
+    ) throws {
+        for contract in configuration.contracts {
+            guard let number = metadata.instruments.firstIndex(where: { $0.symbol == contract.symbol }) else {
+                continue
+            }
+            var holding = apus_deriv_holding()
+            holding.contract_id = contract.id
+            holding.client_id = contract.clientID ?? 0
+            holding.buy_trade = contract.tradeID
+            holding.bought_at = contract.boughtAt
+            holding.buy_price = try contract.price.units(decimals: metadata.instruments[number].priceDecimals)
+            try check(
+                apus_deriv_orders_adopt(session, UInt16(number), &holding),
+                "cannot take over the contract \(contract.id) of \(contract.symbol) (at most \(APUS_DERIV_CONTRACTS) are held)"
+            )
+        }
+        apus_deriv_orders_recovered(session)
     }
 }

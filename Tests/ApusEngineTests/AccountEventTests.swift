@@ -153,7 +153,7 @@ import Testing
         for trade in 13...20 as ClosedRange<UInt64> { #expect(table.knowledge(of: trade, order: 3) == .taken) }
         table.note(15, order: 3, isUndone: true)
         let copy = TradeTable(capacity: 16)
-        table.copy(to: copy)
+        table.copy(to: copy) { $0 }
         #expect(copy.knowledge(of: 15, order: 3) == .undone && copy.knowledge(of: 20, order: 3) == .taken)
         #expect(copy.knowledge(of: 0, order: 3) == .new)
     }

@@ -240,6 +240,62 @@ import Testing
         #expect(recovery.compare(snapshot(), answers: [:], now: later).isAgreed && state.openOrders.isEmpty)
     }
 
+    @Test("a contract that is held is handed on with its order, and one that ended meanwhile is settled once")
+    func contracts() throws {
+        let (bench, journal) = try journaled()
+        for number in [55, 56] as [UInt64] {
+            let id = try #require(bench.buy(1).id)
+            bench.sink.report(APUS_REPORT_FILL, id) {
+                ($0.quantity, $0.cumulative, $0.price) = (1, 1, 10_000)
+                ($0.trade_id, $0.venue_order_id) = (number + 100, number)
+                $0.status = UInt8(APUS_STATUS_FILLED.rawValue)
+            }
+            bench.turn()
+        }
+        let state = try replayed(journal)
+        let recovery = try Reconciliation(state, RecoveryRule(), instruments: [definition()])
+        var told = snapshot(held: 1)
+        told.contracts = [55, 60].map {
+            VenueContract(
+                id: $0, symbol: "BTCUSDT", tradeID: $0 + 100, price: ExactDecimal(digits: 10_000, decimals: 2),
+                boughtAt: 9)
+        }
+        var end = trade(200, nil, 1, venue: 0)
+        end.side = .sell
+        told.trades = [end]
+        #expect(kinds(recovery.compare(told, answers: [:], now: later)) == [.foreignTrade])
+        #expect(recovery.compare(told, answers: [:], now: later).isAgreed)
+        #expect(recovery.contracts.map(\.clientID) == [7 << 32 | 1, nil])
+        // The new run has another instrument before it.
+        let next = try Bench(instruments: [definition("ETHUSDT"), definition()])
+        try next.agent.restore(state, wall: later, monotonic: 5)
+        let held = { next.context.position(of: next.agent.instruments[1]).quantity.units }
+        #expect(held() == 1)
+        for trade in [200, 201] as [UInt64] {
+            next.sink.report(APUS_REPORT_SETTLED, OrderID(0)) {
+                ($0.trade_id, $0.quantity, $0.price) = (trade, 1, 19_530)
+                ($0.side, $0.instrument) = (Side.sell.rawValue, 1)
+            }
+        }
+        next.turn()
+        #expect(held() == 0, "the end that recovery has seen counts no more, the other does")
+    }
+
+    @Test("a change of the last run is decided only when it can no longer arrive")
+    func changeOnTheWay() throws {
+        let (bench, journal) = try journaled()
+        let id = try bench.resting(10)
+        bench.context.modify(id, price: Price(units: 9_900), quantity: Quantity(units: 12))
+        let state = try replayed(journal)
+        let recovery = try Reconciliation(state, RecoveryRule(), instruments: [definition()])
+        let told = snapshot(open: [venueOrder(id, 10)])
+        let record = try #require(state.orders.find(id))
+        #expect(!recovery.compare(told, answers: [:], now: state.lastWall + second).isAgreed)
+        #expect(record.pointee.isChangeInDoubt && record.pointee.reserved == 12)
+        #expect(kinds(recovery.compare(told, answers: [:], now: later)).isEmpty)
+        #expect(!record.pointee.isChangeInDoubt && record.pointee.reserved == 10)
+    }
+
     @Test("an instrument that is traded no more must be flat")
     func droppedInstrument() throws {
         let (bench, journal) = try journaled()

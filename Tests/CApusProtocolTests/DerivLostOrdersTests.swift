@@ -230,11 +230,45 @@ import Testing
         #expect(stage.news() == [[Self.fill, 9, 1000, 71]])
     }
 
+    /// Contract 55 of order 8, bought for 10.
+    private func adopt(_ stage: DerivStage, bought: UInt64) -> Int32 {
+        var holding = apus_deriv_holding(
+            contract_id: 55, client_id: 8, buy_trade: 71, bought_at: bought, buy_price: 1000, ended: false)
+        return apus_deriv_orders_adopt(stage.orders, 1, &holding)
+    }
+
+    @Test("with what recovery found held, nothing else of the first connection is the engine's")
+    func recovered() {
+        let stage = DerivStage()
+        #expect(adopt(stage, bought: 100) == 0)
+        apus_deriv_orders_recovered(stage.orders)
+        stage.startOrders()
+        let started = stage.epoch
+        stage.advance(3)
+        stage.connectAccount()
+        // One that was bought since, and one that was held and has ended since: recovery has seen the end, or a stranger bought it.
+        var ended = DerivStage.row(57, bought: started - 9, trade: 73)
+        ended.removeLast()
+        stage.sync(
+            "[\(DerivStage.row(55, bought: 100, trade: 71)),\(DerivStage.row(56, bought: started + 1, trade: 72))]",
+            ended: "[\(ended),\"sell_price\":\"0\",\"sell_time\":\(started + 1)}]")
+        stage.advance(0.06)
+        stage.answer("proposal_open_contract", "\"subscription\":{\"id\":\"C\"},\(DerivStage.state(55))")
+        stage.advance(0.06)
+        #expect(stage.take("proposal_open_contract") == nil && stage.orders.pointee.foreign_contracts == 1)
+        #expect(stage.news().isEmpty)
+        // Asked about, it is what it was bought for; and it ends once.
+        stage.query(8, wall: 100_000)
+        stage.stream(DerivStage.state(55, status: "won", sellPrice: "19.53", trade: 74))
+        stage.stream(DerivStage.state(55, status: "won", sellPrice: "19.53", trade: 74))
+        #expect(stage.news() == [[Self.fill, 8, 1000, 71], [Self.settled, 0, 1953, 74]])
+    }
+
     @Test func whatAnEarlierProcessHasSeenFilledIsNotALostBuys() {
         let stage = DerivStage()
         let wall = stage.wallMilliseconds - 3000
-        #expect(apus_deriv_orders_adopt(stage.orders, 1, 55, 8, 71, wall / 1000, false) == 0)
-        #expect(apus_deriv_orders_adopt(stage.orders, 1, 55, 8, 71, wall / 1000, false) == -EINVAL)
+        #expect(adopt(stage, bought: wall / 1000) == 0)
+        #expect(adopt(stage, bought: wall / 1000) == -EINVAL)
         stage.startOrders()
         stage.connectAccount()
         stage.query(9, wall: wall)
@@ -254,7 +288,7 @@ import Testing
 
     @Test func anAdoptedContractThatEndedBeforeTheFirstConnectionIsSettled() {
         let stage = DerivStage()
-        #expect(apus_deriv_orders_adopt(stage.orders, 1, 55, 8, 71, 100, false) == 0)
+        #expect(adopt(stage, bought: 100) == 0)
         stage.startOrders()
         stage.connectAccount()
         stage.sync()

@@ -317,6 +317,30 @@ import Testing
         #expect(stage.reports().count == 1)
     }
 
+    @Test("a balance whose news were lost is asked for")
+    func theBalanceIsAskedFor() throws {
+        let stage = DerivStage()
+        stage.openOrders()
+        stage.forgetRequests()
+        stage.advance(29)
+        #expect(stage.take("balance") == nil)
+        stage.advance(1.2)
+        #expect(stage.answer("balance", "\"balance\":{\"balance\":\"990.00\"}")?.text.contains("subscribe") == false)
+        let told = stage.reports().filter { UInt32($0.kind) == APUS_REPORT_BALANCE.rawValue }.map(\.fee)
+        #expect(told == [99_000_000_000])
+        // News of the stream put it off.
+        stage.advance(20)
+        stage.tell(stage.account, "{\"msg_type\":\"balance\",\"balance\":{\"balance\":\"980.00\"}}")
+        stage.advance(20)
+        #expect(stage.take("balance") == nil)
+        stage.advance(10.2)
+        #expect(stage.refuse("balance", "InternalServerError") != nil)
+        stage.advance(29)
+        #expect(stage.take("balance") == nil, "a refusal neither begins the stream anew nor asks at once")
+        stage.advance(1.2)
+        #expect(stage.take("balance") != nil)
+    }
+
     @Test func aFullReportRingLosesNothing() {
         let stage = DerivStage()
         stage.openOrders()

@@ -65,12 +65,15 @@ struct DerivTrader {
         for id in openOrders { orders[id]?.state = .unknown; orders[id]?.askAt = 0 }
         balance = nil
         for (id, contract) in contracts.sorted(by: { $0.key < $1.key }) {
-            let wall = orders[contract.order]?.wall ?? 0
-            let result = apus_deriv_orders_adopt(
-                engine.orders, contract.instrument, id, contract.order, contract.buyTrade, wall / 1000,
-                contract.sellTrade != 0)
+            var holding = apus_deriv_holding()
+            (holding.contract_id, holding.client_id) = (id, contract.order)
+            (holding.buy_trade, holding.buy_price) = (contract.buyTrade, contract.buyPrice)
+            holding.bought_at = (orders[contract.order]?.wall ?? 0) / 1000
+            holding.ended = contract.sellTrade != 0
+            let result = apus_deriv_orders_adopt(engine.orders, contract.instrument, &holding)
             if result < 0 { problems.append("contract \(id) cannot be adopted") }
         }
+        apus_deriv_orders_recovered(engine.orders)
     }
 
     // MARK: A turn

@@ -45,10 +45,10 @@ typedef struct apus_deriv_orders_config {
     uint64_t max_age_ns;      // the guard's
     uint64_t stall_ns;        // the guard's; 0: the decision thread is not watched
     uint64_t contract_interval_ns; // an open contract that is quiet for so long is asked about
-    uint64_t since_ms; // wall clock: what was held then and ended later is settled here; 0: the session's start
-    uint64_t lookup_interval_ns; // between two looks at portfolio and profit table
-    uint64_t access_pause_ns;    // after the venue has refused token or account
-    uint32_t rest_minute;        // requests a minute over REST
+    uint64_t balance_interval_ns;  // the balance is asked for when nothing was told of it for so long
+    uint64_t lookup_interval_ns;   // between two looks at portfolio and profit table
+    uint64_t access_pause_ns;      // after the venue has refused token or account
+    uint32_t rest_minute;          // requests a minute over REST
     apus_fetch_config fetch;
 } apus_deriv_orders_config;
 
@@ -135,6 +135,7 @@ typedef struct apus_deriv_orders {
     uint64_t lookup_began_ms;
     uint64_t next_watch_ns;
     uint64_t streams_due_ns;
+    uint64_t balance_due_ns;
     int64_t balance; // 10^-8
     uint8_t lookup;  // where the look at the account's contracts stands (deriv_lookup.c)
     bool access_in_flight;
@@ -161,6 +162,16 @@ typedef struct apus_deriv_orders {
     uint64_t rounded;           // prices with more decimals than the instrument has
 } apus_deriv_orders;
 
+// What apus_deriv_orders_adopt is told of a contract.
+typedef struct apus_deriv_holding {
+    uint64_t contract_id;
+    uint64_t client_id;
+    uint64_t buy_trade;
+    uint64_t bought_at;
+    int64_t buy_price;
+    bool ended;
+} apus_deriv_holding;
+
 // Documented addresses and times. `app_id` as for apus_deriv_config_default.
 void apus_deriv_orders_config_default(apus_deriv_orders_config* config, uint8_t api, const char* account,
                                       const char* app_id);
@@ -174,10 +185,13 @@ int apus_deriv_orders_init(apus_deriv_orders* orders, const apus_deriv_orders_co
 // A shape that is traded. Before the start or on the hot thread.
 int apus_deriv_orders_subscribe(apus_deriv_orders* orders, uint16_t instrument);
 
-// Says that a contract belongs to an order that an earlier process has seen filled; before the start. So no lost buy is
-// taken for it, and its end is told even when it comes before the first connection; of one that has `ended` nothing
-// more is told. Returns 0, -EINVAL, or -ENOSPC.
-int apus_deriv_orders_adopt(apus_deriv_orders* orders, uint16_t instrument, uint64_t contract_id, uint64_t client_id,
-                            uint64_t buy_trade, uint64_t bought_at, bool ended);
+// A contract that an earlier process has seen bought: `buy_price` in the instrument's units, `bought_at` in the venue's seconds;
+// client_id 0: by no order that is known. Before the start. So no lost buy is taken for it, and its end is told once, also
+// when that came before the first connection; of one that has `ended` nothing more is told. Returns 0, -EINVAL, or -ENOSPC.
+int apus_deriv_orders_adopt(apus_deriv_orders* orders, uint16_t instrument, const apus_deriv_holding* holding);
+
+// Every contract that the engine counts was adopted: what else the account holds is a stranger's and left alone. Before the
+// start. Without it the first portfolio is taken for what the engine counts.
+void apus_deriv_orders_recovered(apus_deriv_orders* orders);
 
 #endif

@@ -99,6 +99,7 @@ extension RunPlan {
         let tag = account.opened.state.freshRunTag(configuration.engine.runTag)
         configuration.engine.runTag = tag
         configuration.engine.day = account.opened.state.day.flatMap(TradingDay.init)
+        configuration.contracts = agreement.contracts
         if let balance = agreement.balance { configuration.engine.startBalance = balance }
         configuration.engine.day = account.opened.state.day.flatMap { TradingDay($0) }
         let run = apus_journal_run(

@@ -15,6 +15,7 @@ struct Recovery {
     /// What both sides agree on.
     struct Agreement {
         var corrections: [Correction]
+        var contracts: [VenueContract]
         /// The wallet's balance of the settlement asset; nil: the venue does not say.
         var balance: Money?
         var differences: [Difference]
@@ -45,7 +46,8 @@ struct Recovery {
             if round.isAgreed {
                 tell(differences)
                 return Agreement(
-                    corrections: reconciliation.corrections, balance: snapshot.balance, differences: differences)
+                    corrections: reconciliation.corrections, contracts: reconciliation.contracts,
+                    balance: snapshot.balance, differences: differences)
             }
             if round.needsPerson { throw refusal("a person must decide", round) }
             if !round.cancels.isEmpty { try cancel(round.cancels) }

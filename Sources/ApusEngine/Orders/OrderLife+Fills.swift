@@ -187,4 +187,10 @@ extension OrderLife {
     private static func account(_ report: UnsafePointer<apus_report>) -> UInt64 {
         UInt64(report.pointee.kind) << 16 | UInt64(report.pointee.instrument)
     }
+
+    /// What stands for an order, where instruments have other numbers; an order's own number stays as it is.
+    static func renamed(_ order: UInt64, _ number: (Int) -> Int?) -> UInt64 {
+        guard order >> 24 == 0, let number = number(Int(order & 0xFFFF)) else { return order }
+        return order & ~0xFFFF | UInt64(number)
+    }
 }

@@ -68,10 +68,11 @@ package final class TradeTable {
     }
 
     /// Notes all that this one knows in another, oldest first.
-    package func copy(to other: TradeTable) {
+    /// - Parameter renamed: what an order is called there.
+    package func copy(to other: TradeTable, renamed: (UInt64) -> UInt64) {
         for number in max(used.pointee - capacity, 0)..<used.pointee {
             let entry = entries[number & (capacity - 1)]
-            other.note(entry.trade, order: entry.order, isUndone: entry.isUndone)
+            other.note(entry.trade, order: renamed(entry.order), isUndone: entry.isUndone)
         }
     }
 

@@ -80,6 +80,32 @@ package struct VenuePosition: Sendable, Equatable, Codable {
     }
 }
 
+/// A contract that the account holds, where positions are made of contracts that end by themselves, each once.
+package struct VenueContract: Sendable, Equatable, Codable {
+    /// The venue's number, which is that of the order that bought it too.
+    package var id: UInt64
+    package var symbol: String
+    /// The number of its purchase, as a report of the session carries it.
+    package var tradeID: UInt64
+    /// What was paid for it.
+    package var price: ExactDecimal
+    /// Seconds of the venue's clock.
+    package var boughtAt: UInt64
+    /// The engine's number of the order that bought it; nil: none that is known.
+    package var clientID: UInt64?
+
+    package init(
+        id: UInt64, symbol: String, tradeID: UInt64, price: ExactDecimal, boughtAt: UInt64, clientID: UInt64? = nil
+    ) {
+        self.id = id
+        self.symbol = symbol
+        self.tradeID = tradeID
+        self.price = price
+        self.boughtAt = boughtAt
+        self.clientID = clientID
+    }
+}
+
 /// Everything that the venue says of an account at one time. Recovery holds it against the journal.
 package struct AccountSnapshot: Sendable, Equatable, Codable {
     /// Wall clock of the venue, nanoseconds.
@@ -88,17 +114,20 @@ package struct AccountSnapshot: Sendable, Equatable, Codable {
     /// Trades from the time that was asked for, oldest first.
     package var trades: [VenueTrade]
     package var positions: [VenuePosition]
+    /// What positions are made of, where the venue knows contracts.
+    package var contracts: [VenueContract]
     /// The wallet's balance of the settlement asset; nil: the venue does not say.
     package var balance: Money?
 
     package init(
         time: UInt64, openOrders: [VenueOrder] = [], trades: [VenueTrade] = [], positions: [VenuePosition] = [],
-        balance: Money? = nil
+        contracts: [VenueContract] = [], balance: Money? = nil
     ) {
         self.time = time
         self.openOrders = openOrders
         self.trades = trades
         self.positions = positions
+        self.contracts = contracts
         self.balance = balance
     }
 }

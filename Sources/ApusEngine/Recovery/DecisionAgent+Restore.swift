@@ -19,10 +19,15 @@ extension DecisionAgent {
             let age = now > record.wall * 1_000_000 ? now - record.wall * 1_000_000 : 0
             let end = record.expire * 1_000_000
             life.pointee.restore(
-                record, instrument, decided: monotonic > age ? monotonic - age : 0,
+                record, instrument, decided: monotonic > age ? monotonic - age : 0, now: monotonic,
                 expiry: end == 0 ? 0 : monotonic + (end > now ? end - now : 0))
         }
-        state.trades.copy(to: life.pointee.trades)
+        // Each run numbers its instruments anew.
+        state.trades.copy(to: life.pointee.trades) { order in
+            OrderLife.renamed(order) { number in
+                number < state.instruments.count ? instrument(state.instruments[number].symbol)?.index : nil
+            }
+        }
         life.pointee.walletBalance = state.life.walletBalance
         if state.trading != APUS_TRADING_ACTIVE {
             apus_flag_set(sink.queues.pointee.trading, UInt64(state.trading.rawValue))

@@ -17,6 +17,9 @@ package final class Reconciliation {
     package let state: JournalState
     package let rule: RecoveryRule
     package private(set) var corrections: [Correction] = []
+    /// The contracts that the account held in the newest round, with the orders that bought them: the session of the new run tells the end
+    /// of each.
+    package private(set) var contracts: [VenueContract] = []
     /// By instrument, what journal and venue held when they differed last.
     private var positionsSeen: [Int: [Int64]] = [:]
     private var round = ReconciliationRound()
@@ -83,6 +86,11 @@ package final class Reconciliation {
         for order in snapshot.openOrders { stand(order) }
         for (client, answer) in answers.sorted(by: { $0.key < $1.key }) { end(client, answer, now) }
         for index in 0..<state.instruments.count { comparePosition(state.instruments[index], snapshot) }
+        contracts = snapshot.contracts.map { contract in
+            var contract = contract
+            contract.clientID = state.order(venueID: contract.id)
+            return contract
+        }
         compareBalance(snapshot)
         if !isQuiet {
             add(.onItsWay, .wait, "account", nil, nil, "\((quiet - now) / 1_000_000 + 1) ms more", "may get some")

@@ -97,7 +97,15 @@ package actor DerivAccountClient: AccountClient {
         return AccountSnapshot(
             time: UInt64(Date().timeIntervalSince1970 * 1e9), openOrders: [],
             trades: trades.sorted { ($0.time, $0.tradeID) < ($1.time, $1.tradeID) }, positions: positions(open),
-            balance: balance.map { Money($0) })
+            contracts: open.compactMap(holding), balance: balance.map { Money($0) })
+    }
+
+    private func holding(_ fields: DerivFields) -> VenueContract? {
+        guard let trade = fields.number(APUS_DERIV_TRADE), let shape = fields.shape,
+            let price = fields.decimal(APUS_DERIV_BUY_PRICE)
+        else { return nil }
+        return VenueContract(
+            id: fields.contract, symbol: shapes[shape].symbol, tradeID: trade, price: price, boughtAt: fields.boughtAt)
     }
 
     private func purchase(_ fields: DerivFields, _ trade: UInt64?, shape: Int?) -> VenueTrade? {
