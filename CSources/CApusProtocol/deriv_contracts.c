@@ -100,6 +100,7 @@ static bool close(apus_deriv_orders* self, apus_deriv_contract* contract, const 
     }
     contract->state = APUS_DERIV_CLOSING;
     contract->sold = sold;
+    if (sold && contract->sale.state == APUS_DERIV_FREE) deriv_claim_sale(self, contract);
     self->reports_wait = true;
     deriv_show_bid(self, contract->instrument);
     return true;
@@ -170,8 +171,9 @@ void deriv_take_transaction(apus_deriv_orders* self, uint64_t now_ns) {
     }
     if (!apus_deriv_is(&fields[APUS_DERIV_ACTION], "sell", 4)) return;
     if (contract == NULL || contract->state != APUS_DERIV_OPEN) return;
-    if (contract->sale.state == APUS_DERIV_FREE
-        && close(self, contract, &fields[APUS_DERIV_AMOUNT], &fields[APUS_DERIV_TRADE], false)) {
+    bool unsold =
+        contract->sale.state == APUS_DERIV_FREE && self->strays[contract->instrument].state == APUS_DERIV_FREE;
+    if (unsold && close(self, contract, &fields[APUS_DERIV_AMOUNT], &fields[APUS_DERIV_TRADE], false)) {
         return;
     }
     // Whether it was our sell or its own end, only its state says.

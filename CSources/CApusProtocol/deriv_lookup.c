@@ -331,6 +331,15 @@ static void find_sells(apus_deriv_orders* self) {
     }
 }
 
+void deriv_claim_sale(apus_deriv_orders* self, apus_deriv_contract* contract) {
+    apus_deriv_order* stray = &self->strays[contract->instrument];
+    if (stray->state != APUS_DERIV_UNRESOLVED || contract->sell_price < stray->price) return;
+    if (distance(self, stray, contract->sold_at) == UINT64_MAX) return;
+    contract->sale = *stray;
+    stray->state = APUS_DERIV_FREE;
+    stray->asked_ns = 0;
+}
+
 // The portfolio of the first connection: what the account holds is ours. Later ones show what others have bought.
 static void adopt_row(apus_deriv_orders* self, const apus_deriv_text* fields) {
     uint64_t id;

@@ -66,6 +66,8 @@ void deriv_take_table(apus_deriv_orders* self, uint64_t now_ns);
 // Whether a buy's answer is lost.
 bool deriv_is_unresolved(const apus_deriv_orders* self);
 void deriv_lookup_lost(apus_deriv_orders* self);
+// A contract was sold, by no sell that is known to be its own: by the one of which nobody knows the contract, where its time and price fit.
+void deriv_claim_sale(apus_deriv_orders* self, apus_deriv_contract* contract);
 // The engine's question about a sell of a contract that is still open.
 void deriv_answer_sale(apus_deriv_orders* self, apus_deriv_contract* contract, uint64_t now_ns);
 

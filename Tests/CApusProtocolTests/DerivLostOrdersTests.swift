@@ -350,6 +350,25 @@ import Testing
         #expect(stage.news() == [[Self.fill, 9, 920, 74]])
     }
 
+    @Test("a sell whose contract nobody knows is the sale that is told of a held one")
+    func aSellOfAHeldContract() {
+        let stage = DerivStage()
+        let wall = stage.wallMilliseconds - 3000
+        #expect(adopt(stage, bought: 100) == 0)
+        apus_deriv_orders_recovered(stage.orders)
+        stage.startOrders()
+        stage.query(9, wall: wall) {
+            $0.side = UInt8(APUS_SELL.rawValue)
+            $0.price = 900
+        }
+        stage.connectAccount()
+        stage.sync()
+        stage.advance(0.06)
+        let sold = DerivStage.state(55, status: "sold", sellPrice: "9.2", trade: 74).dropLast()
+        stage.answer("proposal_open_contract", "\(sold),\"sell_time\":\(wall / 1000 + 1)}")
+        #expect(stage.news().filter { $0[0] != Self.unknown } == [[Self.fill, 9, 920, 74]])
+    }
+
     @Test func aSellWhoseContractNobodyKnowsIsFoundInTheTable() {
         let stage = DerivStage()
         let wall = stage.wallMilliseconds - 3000
