@@ -34,6 +34,8 @@ struct Death: Sendable, Equatable {
     var after: UInt64
     var downtime: UInt64
     var withMachine: Bool
+    /// It comes as soon as something is on its way to the venue.
+    var withFlight: Bool
 }
 
 /// What kind of life a seed gives: how long, how busy, and what goes wrong in it.
@@ -84,7 +86,7 @@ struct Character {
                 Death(
                     after: fate.between(300 * millisecond, 4 * second),
                     downtime: fate.between(1 * millisecond, 9 * second),
-                    withMachine: fate.below(2) == 0))
+                    withMachine: fate.below(2) == 0, withFlight: fate.below(2) == 0))
         }
     }
 
@@ -93,7 +95,8 @@ struct Character {
         let all: [(WritableKeyPath<FaultRates, Int>, Int)] = [
             (\.disconnect, 4_000), (\.freeze, 2_000), (\.gap, 50_000), (\.duplicate, 50_000), (\.reorder, 50_000),
             (\.corrupt, 20_000), (\.slowReader, 2_000), (\.tooManyRequests, 300_000), (\.serverError, 300_000),
-            (\.lostAnswer, 200_000), (\.delayedAnswer, 300_000),
+            (\.lostAnswer, 200_000), (\.delayedAnswer, 300_000), (\.lateAnswer, 100_000), (\.cutAnswer, 50_000),
+            (\.failedAnswer, 100_000), (\.duplicateEvent, 200_000), (\.reorderedEvent, 200_000),
         ]
         let style = dice.below(10)
         if style == 0 { return }

@@ -132,20 +132,22 @@ final class DerivEngine {
     }
 
     /// Every tick once and in order; at the end up to the newest but a few.
-    func tickProblems(_ venue: DerivVenue, isFinal: Bool) -> [String] {
+    func tickProblems(_ venue: DerivVenue, isFinal: Bool) -> [Problem] {
         // How far apart ticks are is known once two of them came in a row.
         let known = ticks.indices.dropLast().first { ticks[$0 + 1] - ticks[$0] == 1 }
-        guard let known, let last = ticks.last else { return isFinal ? ["no two ticks were told"] : [] }
+        guard let known, let last = ticks.last else {
+            return isFinal ? [Problem(.ticks, "no two in a row were told")] : []
+        }
         let told = Array(ticks[known...])
         let right = venue.ticks(Self.underlying).map(\.epoch).filter { $0 >= told[0] && $0 <= last }
-        var problems: [String] = []
+        var problems: [Problem] = []
         if told != right {
             let missing = Set(right).subtracting(told).sorted().prefix(5)
-            problems.append("ticks: \(told.count) told, \(right.count) were; missing \(missing)")
+            problems.append(Problem(.ticks, "\(told.count) told, \(right.count) were; missing \(missing)"))
         }
         let newest = venue.ticks(Self.underlying).last?.epoch ?? 0
         if isFinal && newest - last > 3 {
-            problems.append("the newest tick told is \(newest - last) s old")
+            problems.append(Problem(.ticks, "the newest that was told is \(newest - last) s old"))
         }
         return problems
     }

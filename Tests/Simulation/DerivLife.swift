@@ -2,18 +2,6 @@ import ApusVenue
 import CApusProtocol
 import CApusRing
 
-/// A deliberate mistake, to see that the simulation notices.
-enum DerivSabotage: String, Sendable, CaseIterable {
-    /// The report of a purchase disappears.
-    case lostFill
-    /// A purchase that has been made is told as missing.
-    case falseDenial
-    /// The end of a contract is told with another price.
-    case wrongEnd
-    /// Somebody else buys on the account.
-    case strangePurchase
-}
-
 /// One life of Deriv's sessions from one seed: the account and the market on the venue's core, a network that loses, delays and cuts,
 /// and processes that die. A trader of the simplest kind stands in for the engine: it buys, sells, asks about what it does not know,
 /// and keeps what it was told; what lies in the rings when a process dies is lost.
@@ -33,13 +21,16 @@ final class DerivLife {
     var now: UInt64 = 10 * second
     var faultsOn = true
     var refusesUntil: UInt64 = 0
-    var deaths = 0
-    var problems: [String] = []
+    var counts = DerivCounts()
+    var problems: [Problem] = []
     private var nextFault: UInt64 = 0
+    /// What waits for the next order.
+    private enum Ambush { case cut, death }
+    private var ambush: Ambush?
     /// Connections that have ended here and not yet at the venue.
     private var ghosts: [DerivPipe] = []
-    private let sabotage: DerivSabotage?
-    private var isSabotaged = false
+    let sabotage: DerivSabotage?
+    var isSabotaged = false
 
     /// - Parameters:
     ///   - isCalm: Nothing goes wrong.
@@ -55,6 +46,8 @@ final class DerivLife {
             accounts: [DerivAccountConfiguration(id: Self.account, token: Self.token, balance: 10_000_000)], seed: seed)
         configuration.budgets.enforced = true
         if !isCalm { configuration.faults = FaultPlan(rates: Self.rates(&dice)) }
+        // Without a lost answer nothing would be there to be tried again.
+        if sabotage == .retryBuy { configuration.faults.rates.lostAnswer = 100_000 }
         venue = try DerivVenue(configuration, now: Int64(now) + Self.wallOffset)
         engine = try DerivEngine(isV3: isV3, dice: &dice)
         trader = DerivTrader(dice: Dice(seed: seed, part: 32))
@@ -84,16 +77,19 @@ final class DerivLife {
     var wall: Int64 { Int64(now) + Self.wallOffset }
 
     /// Lives for two minutes with faults and as long as is needed without. Returns what was wrong.
-    func live() throws -> [String] {
+    func live() throws -> [Problem] {
         let end = now + 120 * second
         while now < end { try pass() }
         faultsOn = false
-        _ = venue.stopFaults()
+        let faults = venue.stopFaults()
+        (counts.venueFaults, counts.doubled) = (faults.count, faults.count { $0.kind == .duplicate })
         trader.isQuiet = true
         let patience = now + 150 * second
         while now < patience {
             for _ in 0..<200 { try pass() }
-            if trader.isSettled && venue.openContracts(account: Self.account).isEmpty { break }
+            // A balance whose news were lost is asked for now and then, and a stream that was frozen is found out by a question too.
+            let isQuiet = trader.isSettled && venue.openContracts(account: Self.account).isEmpty
+            if isQuiet && isBalanceKnown && engine.tickProblems(venue, isFinal: true).isEmpty { break }
         }
         for _ in 0..<600 { try pass() }
         check()
@@ -109,6 +105,7 @@ final class DerivLife {
         for index in 0..<3 { serve(index) }
         engine.turn(now)
         for index in 0..<3 { collect(index) }
+        if faultsOn { try spring() }
         trader.turn(engine, now, wall)
         carry()
     }
@@ -208,10 +205,19 @@ final class DerivLife {
             case 2: for index in 0..<3 { cut(index, losesFlight: dice.once(in: 2)) }
             case 3: refusesUntil = now + dice.between(second, 6 * second)
             case 4: try die()
-            default: break
+            default: ambush = dice.once(in: 2) ? .cut : .death
             }
         }
         nextFault = now + dice.between(2 * second, 16 * second)
+    }
+
+    /// Strikes as soon as an order is on its way, or its answer.
+    private func spring() throws {
+        guard let waits = ambush, pipes[1]?.up.isEmpty == false, trader.waitingBuys + trader.waitingSells > 0 else {
+            return
+        }
+        ambush = nil
+        if waits == .cut { cut(1, losesFlight: dice.once(in: 2)) } else { try die() }
     }
 
     private func haunt() {
@@ -233,7 +239,8 @@ final class DerivLife {
         if losesFlight {
             venue.disconnect(id, now: wall)
         } else {
-            let late = dice.between(0, 8 * second)
+            let late = dice.between(0, engine.orders.pointee.config.late_arrival_ns - 2 * second)
+            if !pipe.up.isEmpty { counts.lateRequests += 1 }
             for place in pipe.up.indices { pipe.up[place].time += late }
             ghosts.append(pipe)
         }
@@ -243,7 +250,10 @@ final class DerivLife {
 
     /// The process ends at once; another one begins a little later, with what the trader has written down.
     private func die() throws {
-        deaths += 1
+        counts.deaths += 1
+        if trader.waitingBuys > 0 { counts.deathsWithBuys += 1 }
+        if trader.waitingSells > 0 { counts.deathsWithSells += 1 }
+        if trader.openContracts > 0 { counts.deathsWithContracts += 1 }
         for index in 0..<3 { cut(index, losesFlight: dice.once(in: 2)) }
         problems += engine.tickProblems(venue, isFinal: false)
         now += dice.between(100 * millisecond, 8 * second)
@@ -258,66 +268,40 @@ final class DerivLife {
 
     private func check() {
         problems += trader.problems + engine.tickProblems(venue, isFinal: true)
-        if !trader.isSettled { problems.append("orders without an end: \(trader.openOrders)") }
+        if !trader.isSettled {
+            problems.append(
+                Problem(.memory, "orders \(trader.openOrders) and \(trader.openContracts) contracts have no end"))
+        }
         let contracts = venue.contracts(account: Self.account)
         for contract in contracts { problems += trader.compare(contract) }
         let buys = trader.filledBuys
         if buys != contracts.count {
-            problems.append("\(buys) buys were filled, and the venue sold \(contracts.count)")
+            problems.append(Problem(.approval, "\(buys) buys were filled, and the venue sold \(contracts.count)"))
         }
-        let balance = venue.balance(account: Self.account).map { $0 * 1_000_000 }
-        let start: Int64 = 10_000_000
-        if trader.moved + start != venue.balance(account: Self.account) { problems.append("the money does not add up") }
-        if trader.balance != balance { problems.append("balance \(trader.balance ?? -1), not \(balance ?? -1)") }
+        let balance = venue.balance(account: Self.account) ?? 0
+        if trader.moved + 10_000_000 != balance {
+            problems.append(Problem(.money, "\(trader.moved) was moved, and \(balance - 10_000_000) at the venue"))
+        }
+        if !isBalanceKnown { problems.append(Problem(.money, "balance \(trader.balance ?? -1), not \(balance)")) }
+    }
+
+    private var isBalanceKnown: Bool {
+        trader.balance == venue.balance(account: Self.account).map { $0 * 1_000_000 }
     }
 }
 
-extension DerivLife {
-    // MARK: Sabotage
-
-    /// Whether a report reaches the trader, and as what.
-    fileprivate func passes(_ report: inout apus_report) -> Bool {
-        guard let sabotage, !isSabotaged, now > 30 * second else { return true }
-        let isPurchase =
-            report.kind == UInt8(APUS_REPORT_FILL.rawValue) && report.side == UInt8(APUS_BUY.rawValue)
-        switch sabotage {
-        case .lostFill, .falseDenial:
-            guard isPurchase else { return true }
-            isSabotaged = true
-            report.kind = UInt8(APUS_REPORT_NOT_FOUND.rawValue)
-            return sabotage == .falseDenial
-        case .wrongEnd:
-            guard report.kind == UInt8(APUS_REPORT_SETTLED.rawValue) else { return true }
-            isSabotaged = true
-            report.price += 1
-        case .strangePurchase:
-            isSabotaged = true
-            buyAsStranger()
-        }
-        return true
-    }
-
-    /// Buys a shape that the engine does not trade, on a perfect line of its own.
-    private func buyAsStranger() {
-        let stranger = venue.connect(now: wall)
-        let upgrade = """
-            GET /websockets/v3?app_id=1089 HTTP/1.1\r\nHost: v\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n
-            """
-        venue.receive(stranger, Array(upgrade.utf8), now: wall)
-        let shape = """
-            "amount":10,"basis":"stake","contract_type":"CALL","currency":"USD","duration":3,"duration_unit":"t",\
-            "symbol":"\(DerivEngine.underlying)"
-            """
-        for text in [
-            "{\"authorize\":\"\(Self.token)\"}", "{\"buy\":\"1\",\"price\":10,\"parameters\":{\(shape)}}",
-        ] {
-            let length = text.utf8.count
-            let head: [UInt8] =
-                length < 126 ? [0x81, 0x80 | UInt8(length)] : [0x81, 0xFE, UInt8(length >> 8), UInt8(length & 255)]
-            venue.receive(stranger, head + [0, 0, 0, 0] + Array(text.utf8), now: wall)
-        }
-    }
+/// How much has happened in a life.
+struct DerivCounts: Sendable, Equatable {
+    var venueFaults = 0
+    /// Messages that the venue sent twice.
+    var doubled = 0
+    var deaths = 0
+    /// Deaths with a buy or a sell that had no answer, and with a contract that had not ended.
+    var deathsWithBuys = 0
+    var deathsWithSells = 0
+    var deathsWithContracts = 0
+    /// Connections that were given up with bytes on their way, which arrived all the same.
+    var lateRequests = 0
 }
 
 /// One connection with what is on its way.

@@ -41,7 +41,7 @@ struct DerivTrader {
     private var run: UInt64 = 1
     private var dice: Dice
     private var nextOrder: UInt64 = 0
-    private(set) var problems: [String] = []
+    private(set) var problems: [Problem] = []
     private(set) var balance: Int64?
     private(set) var unknowns = 0
     private(set) var notFound = 0
@@ -55,6 +55,9 @@ struct DerivTrader {
         orders.values.filter { $0.state == .placed || $0.state == .unknown }.map(\.id).sorted()
     }
     var isSettled: Bool { openOrders.isEmpty && contracts.values.allSatisfy { $0.sellTrade != 0 } }
+    var waitingBuys: Int { orders.values.count { $0.isBuy && $0.state == .placed } }
+    var waitingSells: Int { orders.values.count { !$0.isBuy && $0.state == .placed } }
+    var openContracts: Int { contracts.values.count { $0.sellTrade == 0 } }
     var filledBuys: Int { orders.values.filter { $0.isBuy && $0.state == .filled }.count }
 
     // MARK: A process begins
@@ -71,7 +74,7 @@ struct DerivTrader {
             holding.bought_at = (orders[contract.order]?.wall ?? 0) / 1000
             holding.ended = contract.sellTrade != 0
             let result = apus_deriv_orders_adopt(engine.orders, contract.instrument, &holding)
-            if result < 0 { problems.append("contract \(id) cannot be adopted") }
+            if result < 0 { problems.append(Problem(.memory, "contract \(id) cannot be adopted")) }
         }
         apus_deriv_orders_recovered(engine.orders)
     }
@@ -156,19 +159,23 @@ struct DerivTrader {
     }
 
     private mutating func end(_ id: UInt64, _ state: State, _ what: String) {
-        guard let order = orders[id] else { return problems.append("order \(id) was never placed and is \(what)") }
-        if order.state == .filled { problems.append("order \(id) was filled and is \(what)") }
+        guard let order = orders[id] else {
+            return problems.append(Problem(.approval, "order \(id) was never placed and is \(what)"))
+        }
+        if order.state == .filled { problems.append(Problem(.order, "\(id) was filled and is \(what)")) }
         orders[id]?.state = state
     }
 
     private mutating func fill(_ report: apus_report) {
         let id = report.client_id, contract = report.venue_order_id & ~(UInt64(1) << 63)
-        guard let order = orders[id] else { return problems.append("order \(id) was never placed and is filled") }
+        guard let order = orders[id] else {
+            return problems.append(Problem(.approval, "order \(id) was never placed and is filled"))
+        }
         if order.state == .filled {
-            if order.trade != report.trade_id { problems.append("order \(id) is filled twice") }
+            if order.trade != report.trade_id { problems.append(Problem(.fill, "order \(id) is filled twice")) }
             return
         }
-        if order.state == .refused { problems.append("order \(id) was refused and is filled") }
+        if order.state == .refused { problems.append(Problem(.order, "\(id) was refused and is filled")) }
         orders[id]?.state = .filled
         orders[id]?.trade = report.trade_id
         guard order.isBuy else {
@@ -176,7 +183,7 @@ struct DerivTrader {
             return close(contract, report)
         }
         if let known = contracts[contract] {
-            return problems.append("contract \(contract) is that of \(known.order) and \(id)")
+            return problems.append(Problem(.fill, "contract \(contract) is that of \(known.order) and \(id)"))
         }
         var bought = Contract(
             order: id, instrument: order.instrument, buyTrade: report.trade_id, buyPrice: report.price)
@@ -188,13 +195,15 @@ struct DerivTrader {
     private mutating func close(_ contract: UInt64, _ report: apus_report) {
         guard let known = contracts[contract] else {
             if let end = ends[contract], end.trade != report.trade_id {
-                problems.append("contract \(contract) ends twice")
+                problems.append(Problem(.fill, "contract \(contract) ends twice"))
             }
             ends[contract] = (report.trade_id, report.price)
             return
         }
         if known.sellTrade != 0 {
-            if known.sellTrade != report.trade_id { problems.append("contract \(contract) ends twice") }
+            if known.sellTrade != report.trade_id {
+                problems.append(Problem(.fill, "contract \(contract) ends twice"))
+            }
             return
         }
         contracts[contract]?.sellTrade = report.trade_id
@@ -208,20 +217,26 @@ struct DerivTrader {
     var moved: Int64 { contracts.values.reduce(0) { $0 + $1.sellPrice - $1.buyPrice } }
 
     /// What differs from the venue's contract.
-    func compare(_ truth: TrueContract) -> [String] {
-        guard let known = contracts[UInt64(truth.id)] else { return ["contract \(truth.id) is forgotten"] }
-        var problems: [String] = []
+    func compare(_ truth: TrueContract) -> [Problem] {
+        guard let known = contracts[UInt64(truth.id)] else {
+            return [Problem(.memory, "contract \(truth.id) is forgotten")]
+        }
+        var problems: [Problem] = []
         if known.buyTrade != UInt64(truth.buyTransaction) || known.buyPrice != truth.buyPrice {
-            problems.append("contract \(truth.id) was bought otherwise")
+            problems.append(Problem(.fill, "contract \(truth.id) was bought otherwise"))
         }
         if known.sellTrade != UInt64(truth.sellTransaction) || known.sellPrice != truth.sellPrice {
-            problems.append("contract \(truth.id) ended otherwise: \(known.sellTrade), not \(truth.sellTransaction)")
+            problems.append(
+                Problem(
+                    .fill,
+                    "contract \(truth.id) ended otherwise: \(known.sellTrade) at \(known.sellPrice), not "
+                        + "\(truth.sellTransaction) at \(truth.sellPrice)"))
         }
         if truth.status == .sold && known.seller == 0 {
-            problems.append("the sale of \(truth.id) is told as its own end")
+            problems.append(Problem(.order, "the sale of \(truth.id) is told as its own end"))
         }
         if truth.status != .sold && known.seller != 0 {
-            problems.append("the end of \(truth.id) is told as a sale")
+            problems.append(Problem(.order, "the end of \(truth.id) is told as a sale"))
         }
         return problems
     }

@@ -11,17 +11,23 @@ struct Aftermath {
     var lost: Set<UInt64> = []
     /// A fill was never told with its price and fee, or positions were taken over whole.
     var isMoneyInDoubt = false
-    var deaths = 0
-    var missedTrades = 0
-    var adopted = 0
 }
 
 extension Life {
     // MARK: Dying
 
+    /// Lives on until an order, a change or a cancel is on its way, for half a second at most.
+    func awaitFlight() {
+        let end = now + 500 * millisecond
+        let states: Set<OrderState> = [.pendingNew, .sent, .pendingCancel, .pendingModify]
+        while now < end, !engine.agent.context.openOrders.contains(where: { states.contains($0.state) }) {
+            run(until: now + 500 * microsecond)
+        }
+    }
+
     /// The engine's process is gone, or its whole machine.
     func die(withMachine: Bool) {
-        aftermath.deaths += 1
+        noteDeath(withMachine)
         isDown = true
         nextEngine = .max
         for index in pipes.indices {
@@ -41,6 +47,16 @@ extension Life {
         ledger.touches.removeAll()
     }
 
+    private func noteDeath(_ withMachine: Bool) {
+        counts.add(engine.agent.summary)
+        counts.deaths += 1
+        if withMachine { counts.machineDeaths += 1 }
+        let states = Set(engine.agent.context.openOrders.map(\.state))
+        if !states.isDisjoint(with: [.pendingNew, .sent]) { counts.deathsInFlight += 1 }
+        if !states.isDisjoint(with: [.pendingCancel, .pendingModify]) { counts.deathsInChange += 1 }
+        if states.contains(.unknown) { counts.deathsInDoubt += 1 }
+    }
+
     // MARK: Rising
 
     /// Replays the journal, asks the venue until both agree, and starts another engine.
@@ -56,9 +72,9 @@ extension Life {
         let recovery = try Reconciliation(state, RecoveryRule.simulated, instruments: EngineSide.definitions())
         try reconcile(recovery)
         noteEnded(state)
-        let tag = state.freshRunTag(7 + UInt32(aftermath.deaths))
+        let tag = state.freshRunTag(7 + UInt32(counts.deaths))
         runTag = tag
-        let seed = character.seed, part = UInt64(100 + aftermath.deaths), pause = character.traderPause
+        let seed = character.seed, part = UInt64(100 + counts.deaths), pause = character.traderPause
         let ledger = self.ledger
         engine = try EngineSide(
             character, part: part, wallOffset: wallOffset, runTag: tag, disk: disk, records: state.records
@@ -72,16 +88,17 @@ extension Life {
     }
 
     private func checkEnd(_ end: JournalEnd) {
+        if end != .clean { counts.tornTails += 1 }
         switch end {
         case .clean: break
         case .torn, .unsynced:
-            if !diedWithMachine { ledger.problem("the journal is torn though only the process died: \(end)") }
+            if !diedWithMachine { ledger.problem(.journal, "the journal is torn though only the process died: \(end)") }
         case .damaged:
             if diedWithMachine && disk.policy == .never {
                 // Nobody said what was safe, so a hole looks like damage: a person would look. Here, the rest is given up.
                 break
             } else {
-                ledger.problem("the journal is damaged: \(end)")
+                ledger.problem(.journal, "the journal is damaged: \(end)")
             }
         }
     }
@@ -94,10 +111,11 @@ extension Life {
             let theirs = venue.order(apiKey: EngineSide.apiKey, clientOrderID: Self.clientText(id))
             if mayLose {
                 aftermath.lost.insert(id)
+                counts.lostIntents += 1
             } else if theirs != nil {
-                ledger.problem("order \(OrderID(id)) was sent, and its intent is not in the journal")
+                ledger.problem(.journal, "order \(OrderID(id)) was sent, and its intent is not in the journal")
             } else if !diedWithMachine {
-                ledger.problem("order \(OrderID(id)) was placed, and its intent is not in the journal")
+                ledger.problem(.journal, "order \(OrderID(id)) was placed, and its intent is not in the journal")
             } else {
                 aftermath.lost.insert(id)  // never sent: the guard still held it
             }
@@ -123,13 +141,18 @@ extension Life {
                 isSabotaged = true
             }
             round = recovery.compare(snapshot, answers: answers, now: UInt64(wall))
-            aftermath.missedTrades += round.differences.count { $0.kind == .missedTrade }
-            aftermath.adopted += round.differences.count { $0.kind == .lostOrder }
+            counts.missedTrades += round.differences.count { $0.kind == .missedTrade }
+            counts.adopted += round.differences.count { $0.kind == .lostOrder }
+            if round.differences.contains(where: { $0.kind == .onItsWay }) { counts.waits += 1 }
             if round.isAgreed || round.needsPerson { break }
             run(until: now + 500 * millisecond)
         }
         if !round.isAgreed {
-            ledger.problem("recovery does not come to an end: \(round.differences.map(\.description))")
+            // What no trade explains is a position that recovery has got wrong.
+            let isPosition = round.differences.contains { $0.kind == .position && $0.needsPerson }
+            ledger.problem(
+                isPosition ? .position : .recovery,
+                "recovery does not come to an end: \(round.differences.map(\.description))")
         }
     }
 
@@ -195,7 +218,7 @@ extension Life {
     // MARK: Balances
 
     /// The wallet is what it was, and what was earned and paid since: exact, unless a price or a fee was never told.
-    func compareMoney(_ found: inout [String]) {
+    func compareMoney(_ found: inout [Problem]) {
         let context = engine.agent.context
         for id in ledger.placed {
             let isOpenQuestion = engine.agent.assumed(OrderID(id)) > 0
@@ -215,7 +238,7 @@ extension Life {
         let trades = venue.trades(apiKey: EngineSide.apiKey).count
         let tolerance = Money(hundredMillionths: Int64(2 * trades + 2))
         if ours - theirs > tolerance || theirs - ours > tolerance {
-            found.append("earned: engine \(ours), venue \(theirs)")
+            found.append(Problem(.money, "earned: engine \(ours), venue \(theirs)"))
         }
     }
 
@@ -227,7 +250,9 @@ extension Life {
     func checkLimits() {
         let key = EngineSide.apiKey
         let open = venue.openOrders(apiKey: key)
-        if open.count > EngineSide.maxOpenOrders { ledger.problem("\(open.count) orders are open at the venue") }
+        if open.count > EngineSide.maxOpenOrders {
+            ledger.problem(.limit, "\(open.count) orders are open at the venue")
+        }
         for (index, symbol) in EngineSide.symbols.enumerated() {
             let held = venue.position(apiKey: key, symbol: symbol)?.quantity ?? 0
             var buys: Int64 = 0, sells: Int64 = 0
@@ -240,7 +265,7 @@ extension Life {
             }
             let limit = EngineSide.maxPositions[index]
             if max(held, held + buys) > limit || min(held, held - sells) < -limit {
-                ledger.problem("\(symbol): \(held) held, \(buys) to buy and \(sells) to sell exceed \(limit)")
+                ledger.problem(.limit, "\(symbol): \(held) held, \(buys) to buy and \(sells) to sell exceed \(limit)")
             }
         }
     }

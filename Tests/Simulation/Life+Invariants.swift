@@ -63,19 +63,20 @@ extension Life {
         let index = Int(event.instrument)
         counts.touchesChecked += 1
         if states[index] != UInt8(APUS_STATE_LIVE.rawValue) {
-            ledger.problem("a book event while the book is not live")
+            ledger.problem(.book, "a book event while the book is not live")
         }
         let touch = Touch(event.bid_price, event.bid_quantity, event.ask_price, event.ask_quantity)
         if ledger.touches.count > 4096 { ledger.touches.removeAll(keepingCapacity: true) }
         ledger.touches[number] = touch
         guard let truth = truth.book(index, at: UInt64(event.update_id)) else {
-            ledger.problem("book \(index) was published at id \(event.update_id), which the venue never published")
+            ledger.problem(
+                .book, "book \(index) was published at id \(event.update_id), which the venue never published")
             return
         }
         let right = Touch(
             truth.bid?.price ?? 0, truth.bid?.quantity ?? 0, truth.ask?.price ?? 0, truth.ask?.quantity ?? 0)
         if touch != right {
-            ledger.problem("book \(index) at id \(event.update_id) was published with \(touch), not \(right)")
+            ledger.problem(.book, "book \(index) at id \(event.update_id) was published with \(touch), not \(right)")
         }
     }
 
@@ -88,11 +89,12 @@ extension Life {
         checkedUpdates[index] = book.pointee.update_id
         counts.booksChecked += 1
         guard let right = truth.book(index, at: book.pointee.update_id) else {
-            ledger.problem("book \(index) is live at id \(book.pointee.update_id), which the venue never published")
+            ledger.problem(
+                .book, "book \(index) is live at id \(book.pointee.update_id), which the venue never published")
             return
         }
         if hash(book) != right.hash {
-            ledger.problem("book \(index) is live and wrong at id \(book.pointee.update_id)")
+            ledger.problem(.book, "book \(index) is live and wrong at id \(book.pointee.update_id)")
         }
         checkBoard(index, book)
     }
@@ -135,15 +137,17 @@ extension Life {
                     base[depth + place].price == base[3 * depth + place].price
                     && base[depth + place].quantity == base[3 * depth + place].quantity
             }
-            if !isEqual { ledger.problem("the board of book \(index) is not the book at id \(book.pointee.update_id)") }
+            if !isEqual {
+                ledger.problem(.book, "the board of book \(index) is not the book at id \(book.pointee.update_id)")
+            }
         }
     }
 
     // MARK: At the end
 
     /// Everything in which engine and venue differ now.
-    func differences() -> [String] {
-        var found: [String] = []
+    func differences() -> [Problem] {
+        var found: [Problem] = []
         for index in 0..<2 { compareBook(index, &found) }
         compareOrders(&found)
         compareMoney(&found)
@@ -151,59 +155,64 @@ extension Life {
             let context = engine.agent.context
             let ours = context.position(of: context.instruments[index]).quantity.units
             let theirs = venue.position(apiKey: EngineSide.apiKey, symbol: symbol)?.quantity ?? 0
-            if ours != theirs { found.append("position of \(symbol): engine \(ours), venue \(theirs)") }
+            if ours != theirs { found.append(Problem(.position, "\(symbol): engine \(ours), venue \(theirs)")) }
         }
         return found
     }
 
-    private func compareBook(_ index: Int, _ found: inout [String]) {
+    private func compareBook(_ index: Int, _ found: inout [Problem]) {
         let symbol = EngineSide.symbols[index]
-        guard let book = engine.book(index) else { return found.append("\(symbol) has no book") }
+        guard let book = engine.book(index) else { return found.append(Problem(.book, "\(symbol) has none")) }
         if book.pointee.state != UInt8(APUS_STATE_LIVE.rawValue) {
-            return found.append("\(symbol) is not live: state \(book.pointee.state), reason \(book.pointee.reason)")
+            return found.append(
+                Problem(.book, "\(symbol) is not live: state \(book.pointee.state), reason \(book.pointee.reason)"))
         }
         let right = venue.fingerprint(index)
         if book.pointee.update_id != UInt64(right.updateID) || hash(book) != right.hash {
             found.append(
-                "\(symbol): engine at id \(book.pointee.update_id), venue at \(right.updateID), or other levels")
+                Problem(
+                    .book,
+                    "\(symbol): engine at id \(book.pointee.update_id), venue at \(right.updateID), or other levels"
+                ))
         }
         let shown = engine.agent.context.book(of: engine.agent.context.instruments[index])
-        if !shown.isLive { found.append("\(symbol) is live, but not for the strategy") }
+        if !shown.isLive { found.append(Problem(.book, "\(symbol) is live, but not for the strategy")) }
         if shown.touch.bidPrice != right.bid?.price ?? 0 || shown.touch.askPrice != right.ask?.price ?? 0 {
-            found.append("\(symbol): the strategy's touch is not the venue's")
+            found.append(Problem(.book, "\(symbol): the strategy's touch is not the venue's"))
         }
     }
 
-    private func compareOrders(_ found: inout [String]) {
+    private func compareOrders(_ found: inout [Problem]) {
         var atVenue = 0
+        func note(_ id: UInt64, _ problem: Problem?) {
+            guard let problem else { return }
+            found.append(Problem(problem.invariant, "order \(OrderID(id)): \(problem.text)"))
+        }
         for id in ledger.placed {
             let theirs = venue.order(apiKey: EngineSide.apiKey, clientOrderID: Self.clientText(id))
             if theirs != nil { atVenue += 1 }
             if let ended = aftermath.ended[id] {
-                if let difference = Self.difference(ended, theirs) {
-                    found.append("order \(OrderID(id)): \(difference)")
-                }
-                continue
-            }
-            if aftermath.lost.contains(id) {
+                note(id, Self.difference(ended, theirs))
+            } else if aftermath.lost.contains(id) {
                 // Neither sent nor known; or it had ended before anybody asked, and what it traded is in the position.
                 if let theirs, theirs.status.isOpen {
-                    found.append("order \(OrderID(id)) was lost with the machine and is \(theirs)")
+                    note(id, Problem(.memory, "was lost with the machine and is \(theirs)"))
                 }
-                continue
-            }
-            guard let ours = engine.agent.context.order(OrderID(id)) else {
-                found.append("order \(OrderID(id)) is not known to the engine")
-                continue
-            }
-            if let difference = Self.difference(ours, theirs) { found.append("order \(OrderID(id)): \(difference)") }
-            let told = ledger.told[id] ?? 0
-            if told != ours.filled.units {
-                found.append("order \(OrderID(id)): \(told) filled was told, \(ours.filled.units) is")
+            } else if let ours = engine.agent.context.order(OrderID(id)) {
+                note(id, Self.difference(ours, theirs))
+                let told = ledger.told[id] ?? 0
+                if told != ours.filled.units {
+                    note(id, Problem(.fill, "\(told) filled was told, \(ours.filled.units) is"))
+                }
+            } else {
+                note(id, Problem(.memory, "is not known to the engine"))
             }
         }
         let count = venue.orderCount(apiKey: EngineSide.apiKey)
-        if count != atVenue { found.append("the venue has \(count) orders, the engine approved \(atVenue) of them") }
+        if count != atVenue {
+            found.append(
+                Problem(.approval, "the venue has \(count) orders, the engine approved \(atVenue) of them"))
+        }
     }
 
     static func clientText(_ id: UInt64) -> String {
@@ -214,24 +223,37 @@ extension Life {
     /// An order that had ended before the engine's last death.
     private static func difference(
         _ ours: (state: OrderState, filled: Int64), _ theirs: TrueOrder?
-    ) -> String? {
-        guard let theirs else { return ours.state == .rejected ? nil : "was \(ours.state), venue knows no such order" }
-        if ours.filled != theirs.executed { return "had filled \(ours.filled), venue \(theirs.executed)" }
-        return ours.state == expected(theirs.status) ? nil : "was \(ours.state), venue \(theirs.status)"
+    ) -> Problem? {
+        guard let theirs else {
+            return ours.state == .rejected ? nil : Problem(.order, "was \(ours.state), venue knows no such order")
+        }
+        if theirs.status.isOpen { return Problem(.memory, "was \(ours.state), venue \(theirs.status)") }
+        if ours.filled != theirs.executed {
+            return Problem(.fill, "had filled \(ours.filled), venue \(theirs.executed)")
+        }
+        return ours.state == expected(theirs.status)
+            ? nil : Problem(.order, "was \(ours.state), venue \(theirs.status)")
     }
 
-    private static func difference(_ ours: Order, _ theirs: TrueOrder?) -> String? {
+    private static func difference(_ ours: Order, _ theirs: TrueOrder?) -> Problem? {
         guard let theirs else {
-            return ours.state == .rejected ? nil : "engine \(ours.state), venue knows no such order"
+            return ours.state == .rejected ? nil : Problem(.order, "engine \(ours.state), venue knows no such order")
+        }
+        if theirs.status.isOpen && !ours.isOpen {
+            return Problem(.memory, "engine \(ours.state), venue \(theirs.status)")
         }
         if ours.filled.units != theirs.executed {
-            return "engine has filled \(ours.filled.units), venue \(theirs.executed)"
+            return Problem(.fill, "engine has filled \(ours.filled.units), venue \(theirs.executed)")
         }
-        if ours.state != expected(theirs.status) { return "engine \(ours.state), venue \(theirs.status)" }
+        if ours.state != expected(theirs.status) {
+            return Problem(.order, "engine \(ours.state), venue \(theirs.status)")
+        }
         guard theirs.status.isOpen else { return nil }
-        if ours.price.units != theirs.price { return "engine's price \(ours.price.units), venue's \(theirs.price)" }
+        if ours.price.units != theirs.price {
+            return Problem(.order, "engine's price \(ours.price.units), venue's \(theirs.price)")
+        }
         if ours.quantity.units != theirs.quantity {
-            return "engine's quantity \(ours.quantity.units), venue's \(theirs.quantity)"
+            return Problem(.order, "engine's quantity \(ours.quantity.units), venue's \(theirs.quantity)")
         }
         return nil
     }

@@ -217,8 +217,10 @@ extension Character {
         deaths = []
         switch sabotage {
         case .dropJournalWrite, .skipTradeDedup, .forgetOpenOrder:
-            deaths = [Death(after: 6 * second, downtime: second, withMachine: false)]
+            deaths = [Death(after: 6 * second, downtime: second, withMachine: false, withFlight: false)]
         case .retryPlace: rates.lostAnswer = 100_000
+        // A fill that overtakes another shows that there is one before it.
+        case .skipCorrection: rates.reorderedEvent = 200_000
         default: break
         }
         faultPause = 0
@@ -232,6 +234,8 @@ extension Character {
 /// Swallows one depth message of the first symbol and lets the next one claim to follow the one before.
 struct HiddenGap {
     private var count = 0
+    /// Whether the message has disappeared.
+    var isMade: Bool { count >= 40 }
     private var previous: [UInt8]?
 
     /// The bytes to send; nil: none.

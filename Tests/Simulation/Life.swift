@@ -4,27 +4,6 @@ import ApusVenue
 import CApusProtocol
 import CApusRing
 
-/// A deliberate mistake, to see that the simulation notices.
-enum Sabotage: String, Sendable, CaseIterable {
-    case none
-    /// A level of the engine's book changes behind everybody's back.
-    case wrongLevel
-    /// A depth message disappears and the next one claims to follow the one before.
-    case hiddenGap
-    /// An order goes out that nobody approved.
-    case strangeOrder
-    /// A fill that never was is reported.
-    case inventedFill
-    /// An intent is sent and never written down.
-    case dropJournalWrite
-    /// After a lost answer the order is sent again, under another number.
-    case retryPlace
-    /// Recovery does not know which trades it has taken in.
-    case skipTradeDedup
-    /// Recovery takes an open order for canceled.
-    case forgetOpenOrder
-}
-
 /// One life from one seed: the engine's sessions and decision agent, the venue's core, and a network between them that loses,
 /// delays, cuts and refuses. One thread, no clock: the same seed lives the same life.
 final class Life {
@@ -112,15 +91,17 @@ final class Life {
         run(until: now + second)
         venue.quieten()
         settle()
+        counts.add(engine.agent.summary)
         return Verdict(
-            seed: character.seed, problems: ledger.problems, digest: digest, counts: counts,
-            summary: engine.agent.summary)
+            seed: character.seed, problems: ledger.problems, condition: ledger.condition, digest: digest,
+            counts: counts, summary: engine.agent.summary)
     }
 
     /// Lives until then, and dies on the way as often as the character says: at any moment, for as long as it takes.
     private func liveAndDie(until end: UInt64) throws {
         for death in character.deaths {
             run(until: now + death.after)
+            if death.withFlight { awaitFlight() }
             die(withMachine: death.withMachine)
             run(until: now + death.downtime)
             try rise()
@@ -137,8 +118,10 @@ final class Life {
             run(until: now + 3 * second)
             if differences().isEmpty { return }
         }
-        for difference in differences() { ledger.problem("after settling: \(difference)") }
-        ledger.problems.append(engine.condition)
+        for difference in differences() {
+            ledger.problem(difference.invariant, "after settling: \(difference.text)")
+        }
+        ledger.condition = engine.condition
     }
 
     func run(until end: UInt64) {
@@ -177,6 +160,7 @@ final class Life {
             work += serveChannels() + engine.hotTurn(now)
             checkPublished()
             work += serveChannels()
+            sabotageReports()
             if now >= agentPausedUntil { work += engine.agent.turn(now) }
             sabotageEngine()
             rounds += 1
@@ -243,88 +227,6 @@ final class Life {
         apus_channel_closed(channel, pipe.endReason, pipe.endReason == UInt8(APUS_CLOSED_IO) ? 104 : 0)
         return 1
     }
-
-    // MARK: Sabotage
-
-    private func sabotageEngine() {
-        guard !isSabotaged, now > 13 * second else { return }
-        switch sabotage {
-        case .wrongLevel:
-            guard let book = engine.book(0), book.pointee.state == UInt8(APUS_STATE_LIVE.rawValue) else { return }
-            let deep = apus_book_best_level(&book.pointee.book, UInt32(APUS_SIDE_BID)).price - 7_000
-            if apus_book_set(&book.pointee.book, UInt32(APUS_SIDE_BID), deep, 123) >= 0 { isSabotaged = true }
-        case .strangeOrder:
-            guard let order = strangeOrder() else { return }
-            isSabotaged = withUnsafePointer(to: order) { apus_order_push(engine.queues.pointee.orders, $0) == 0 }
-        case .inventedFill:
-            guard let id = ledger.placed.last, let order = engine.agent.context.order(OrderID(id)), order.isOpen,
-                order.remaining.units > 1
-            else { return }
-            var report = apus_report()
-            report.client_id = id
-            report.kind = UInt8(APUS_REPORT_FILL.rawValue)
-            report.price = order.price.units
-            report.quantity = 1
-            report.cumulative = order.filled.units + 1
-            report.trade_id = 99
-            isSabotaged = withUnsafePointer(to: report) { apus_report_push(engine.queues.pointee.reports, $0) == 0 }
-        case .dropJournalWrite: dropIntent()
-        case .retryPlace:
-            guard let order = engine.agent.context.openOrders.first(where: { $0.state == .unknown }) else { return }
-            var copy = copy(of: order)
-            isSabotaged = withUnsafePointer(to: &copy) { apus_order_push(engine.queues.pointee.orders, $0) == 0 }
-        default: break
-        }
-    }
-
-    /// Takes the newest record back out of the journal if it is an intent, as if it had never been written.
-    private func dropIntent() {
-        let writer = disk.writer
-        guard let place = writer.pointee.place, writer.pointee.left < disk.segmentRecords else { return }
-        let newest = place - Int(APUS_JOURNAL_RECORD)
-        let isPlacement = newest.withMemoryRebound(to: apus_journal_record.self, capacity: 1) { record in
-            record.pointee.kind == UInt16(APUS_JOURNAL_INTENT.rawValue)
-                && UInt8(truncatingIfNeeded: record.pointee.payload.1 >> 16) == UInt8(APUS_ORDER_PLACE.rawValue)
-        }
-        guard isPlacement else { return }
-        newest.update(repeating: 0, count: Int(APUS_JOURNAL_RECORD))
-        writer.pointee.place = newest
-        writer.pointee.left += 1
-        writer.pointee.next -= 1
-        writer.pointee.published -= 1
-        isSabotaged = true
-    }
-
-    private func copy(of order: Order) -> apus_order {
-        var copy = apus_order()
-        copy.client_id = order.id.value ^ 1 << 30
-        copy.instrument = UInt16(order.instrument.index)
-        copy.action = UInt8(APUS_ORDER_PLACE.rawValue)
-        copy.side = order.side.rawValue
-        copy.type = order.type.rawValue
-        copy.time_in_force = order.timeInForce.rawValue
-        copy.price = order.price.units
-        copy.quantity = order.quantity.units
-        copy.band_high = .max
-        copy.decided_ns = now
-        copy.wall_ms = UInt64(Int64(now) + wallOffset) / 1_000_000
-        return copy
-    }
-
-    private func strangeOrder() -> apus_order? {
-        guard let book = engine.book(0), book.pointee.state == UInt8(APUS_STATE_LIVE.rawValue) else { return nil }
-        let session = engine.orderSession.pointee
-        let user = session.user == 0 ? session.users.0 : session.users.1
-        guard user.link.state == UInt8(APUS_LINK_OPEN) else { return nil }
-        var order = apus_order()
-        order.client_id = 0x7777
-        order.action = UInt8(APUS_ORDER_PLACE.rawValue)
-        order.price = apus_book_best_level(&book.pointee.book, UInt32(APUS_SIDE_BID)).price - 1000
-        order.quantity = 5
-        order.band_high = .max
-        order.decided_ns = now
-        return order
-    }
 }
 
 /// How much has happened in a life: a simulation in which nothing happens proves nothing.
@@ -336,16 +238,48 @@ struct LifeCounts: Sendable, Equatable {
     var networkFaults = 0
     var connections = 0
     var bytes = 0
+
+    // Of all engines of the life.
+    var orders = 0
+    var fills = 0
+    var queries = 0
+    /// Reports that brought nothing new: what was told twice, or late.
+    var duplicates = 0
+
+    // At its deaths.
+    var deaths = 0
+    var machineDeaths = 0
+    /// With an order that had no answer yet, a change or a cancel that had none, or an order that was asked about.
+    var deathsInFlight = 0
+    var deathsInChange = 0
+    var deathsInDoubt = 0
+    /// The journal did not end cleanly.
+    var tornTails = 0
+    /// Orders whose intent was lost with the machine, and of these those that recovery found open.
+    var lostIntents = 0
+    var adopted = 0
+    var missedTrades = 0
+    /// Rounds in which recovery waited for what might still arrive.
+    var waits = 0
+
+    mutating func add(_ summary: EngineSummary) {
+        orders += Int(summary.orders)
+        fills += Int(summary.fills)
+        queries += Int(summary.queries)
+        duplicates += Int(summary.duplicateReports)
+    }
 }
 
 /// What came of a life.
 struct Verdict: Sendable {
     var seed: UInt64
-    var problems: [String]
+    var problems: [Problem]
+    /// Where the engine stood when it did not come to agree with the venue.
+    var condition = ""
     var digest: UInt64
     var counts: LifeCounts
     var summary: EngineSummary
 
     /// How to live this life again.
-    var command: String { "APUS_SIMULATION_SEED=\(seed) swift test --filter SimulationTests" }
+    var command: String { Seeds.command(seed, "LifeTests") }
 }

@@ -13,7 +13,9 @@ final class Ledger: @unchecked Sendable {
     var reports = 0
     /// The strategy places nothing any more.
     var isQuiet = false
-    var problems: [String] = []
+    var problems: [Problem] = []
+    /// Where the engine stands at the end of a life that did not end well.
+    var condition = ""
     var now: UInt64 = 0
     /// Touch of each BOOK event of the newest ones, by its number.
     var touches: [UInt64: Touch] = [:]
@@ -22,8 +24,8 @@ final class Ledger: @unchecked Sendable {
     /// The low half of the number of an order whose reports are printed: `APUS_SIMULATION_TRACE`.
     let traced = ProcessInfo.processInfo.environment["APUS_SIMULATION_TRACE"].flatMap { UInt64($0) }
 
-    func problem(_ text: String) {
-        if problems.count < 12 { problems.append("\(Double(now) / 1e9) s: \(text)") }
+    func problem(_ invariant: Invariant, _ text: String) {
+        if problems.count < 12 { problems.append(Problem(invariant, "\(Double(now) / 1e9) s: \(text)")) }
     }
 }
 
@@ -37,7 +39,9 @@ struct RandomTrader: Strategy {
 
     private mutating func setTimer(_ context: Context) {
         let wait = dice.between(pause / 2, pause * 3 / 2)
-        if context.setTimer(after: .nanoseconds(Int64(wait))) == nil { ledger.problem("there is no timer left") }
+        if context.setTimer(after: .nanoseconds(Int64(wait))) == nil {
+            ledger.problem(.order, "there is no timer left")
+        }
     }
 
     mutating func timer(_ timer: TimerID, _ context: Context) {
@@ -52,6 +56,7 @@ struct RandomTrader: Strategy {
         guard let published = ledger.touches[book.record.pointee.eventNumber] else { return }
         if published != book.touch {
             ledger.problem(
+                .book,
                 "the strategy was shown \(book.touch) for event \(book.record.pointee.eventNumber), \(published)")
         }
     }
@@ -65,7 +70,7 @@ struct RandomTrader: Strategy {
         // While a change is under way or in doubt, the order may be larger than it is known to be.
         let isInDoubt = report.order.state == .pendingModify || report.order.state == .unknown
         if report.order.filled > report.order.quantity && !isInDoubt {
-            ledger.problem("order \(report.order.id) is filled beyond its quantity")
+            ledger.problem(.fill, "order \(report.order.id) is filled beyond its quantity")
         }
     }
 

@@ -1,0 +1,50 @@
+import Dispatch
+import Foundation
+
+/// Which lives are to be lived. The environment chooses: `APUS_SIMULATION_SEED` lives one life, `APUS_SIMULATION_SEEDS` says how many,
+/// `APUS_SIMULATION_FIRST` where the seeds begin.
+struct Seeds {
+    let first: UInt64
+    let count: Int
+    /// One life alone was asked for: it is told in full, and proves nothing of how eventful lives are.
+    let isOne: Bool
+
+    /// - Parameters:
+    ///   - usual: how many without a word from the environment;
+    ///   - thorough: and how many where `CI` is set.
+    init(usual: Int, thorough: Int) {
+        let environment = ProcessInfo.processInfo.environment
+        func number(_ name: String) -> UInt64? { environment["APUS_SIMULATION_\(name)"].flatMap { UInt64($0) } }
+        let one = number("SEED")
+        isOne = one != nil
+        first = one ?? number("FIRST") ?? 1
+        count = isOne ? 1 : number("SEEDS").map { Int($0) } ?? (environment["CI"] == nil ? usual : thorough)
+    }
+
+    /// How to live a life again.
+    static func command(_ seed: UInt64, _ suite: String) -> String {
+        "APUS_SIMULATION_SEED=\(seed) swift test --filter SimulationTests.\(suite)"
+    }
+
+    /// Lives are independent: as many at once as there are processors. Returns what came of them, by seed.
+    func live<Outcome: Sendable>(_ body: @escaping @Sendable (UInt64) -> Outcome) -> [Outcome] {
+        let outcomes = Outcomes<Outcome>()
+        let first = self.first
+        DispatchQueue.concurrentPerform(iterations: count) { index in
+            outcomes.add(index, body(first + UInt64(index)))
+        }
+        return outcomes.sorted
+    }
+}
+
+/// What came of lives that were lived at once.
+///
+/// Unchecked: every access holds the lock.
+private final class Outcomes<Outcome: Sendable>: @unchecked Sendable {
+    private let lock = NSLock()
+    private var found: [(index: Int, outcome: Outcome)] = []
+
+    func add(_ index: Int, _ outcome: Outcome) { lock.withLock { found.append((index, outcome)) } }
+
+    var sorted: [Outcome] { lock.withLock { found.sorted { $0.index < $1.index }.map(\.outcome) } }
+}
