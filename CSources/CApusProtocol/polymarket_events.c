@@ -4,8 +4,15 @@
 //   (none) ── the order names the trade ──▶ TOLD_BY_ORDER ── its event ──▶ FILLED (told)
 //   (none) ── its event, in any status but FAILED ──▶ FILLED (told, and added to the total)
 //   any ── FAILED ──▶ FAILED (told as undone when it may have been told as a fill, and taken from the total)
+//
+// The venue goes on counting what failed as matched: nothing takes its place, and an order of which all has been matched or has failed
+// has ended. The failure of an order's part that is not known (any more) is told without the order's number: who took it in knows it by
+// the trade's.
 #include "apus_decimal.h"
 #include "polymarket_orders_internal.h"
+
+// What an order's part in a trade makes at most: the fill, and the order's end.
+#define SHARE_REPORTS 2u
 
 // MARK: vocabulary
 
@@ -46,7 +53,8 @@ static uint8_t refine(uint8_t status, const apus_polymarket_known* known) {
     if (status == APUS_STATUS_NEW && known->total > 0) return whole ? APUS_STATUS_FILLED : APUS_STATUS_PARTIALLY_FILLED;
     if (status == APUS_STATUS_FILLED && !whole) {
         bool rests = known->time_in_force == APUS_GTC || known->time_in_force == APUS_POST_ONLY;
-        return rests ? APUS_STATUS_PARTIALLY_FILLED : APUS_STATUS_EXPIRED;
+        bool left = known->total + known->failed < known->quantity;
+        return rests && left ? APUS_STATUS_PARTIALLY_FILLED : APUS_STATUS_EXPIRED;
     }
     return status;
 }
@@ -68,6 +76,7 @@ typedef struct naming {
     pm_session* self;
     const apus_polymarket_known* known;
     int64_t undone; // of the trades that the order still names
+    bool news;      // it names one that was not heard of
 } naming;
 
 static bool name_trade(void* context, const apus_field* uuid) {
@@ -75,6 +84,7 @@ static bool name_trade(void* context, const apus_field* uuid) {
     if (uuid->token != APUS_JSON_STRING) return true;
     uint64_t id = apus_polymarket_trade_id(uuid->text, uuid->length, naming->known->venue_id);
     apus_polymarket_part* part = polymarket_find_part(naming->self, id);
+    naming->news |= part == NULL;
     if (part == NULL)
         polymarket_add_part(naming->self, id, PART_TOLD_BY_ORDER, 0);
     else if (part->state == PART_FAILED)
@@ -107,7 +117,9 @@ int polymarket_view_order(pm_session* self, const apus_field* text, apus_polymar
         && apus_fields_each(fields[TRADES].text, fields[TRADES].length, name_trade, &naming) < 0) {
         return -EBADMSG;
     }
+    if (naming.undone > known->failed) known->failed = naming.undone;
     if (matched - naming.undone > known->total) known->total = matched - naming.undone;
+    view->news = naming.news;
     view->status = refine(status_word(&fields[STATUS]), known);
     view->event = event_word(&fields[TYPE]);
     view->venue_ns = time_ms * 1000000;
@@ -162,9 +174,23 @@ static void take_order(pm_session* self, const apus_field* text, uint64_t now_ns
 
 typedef struct trade {
     const apus_field* uuid;
+    const apus_field* asset; // the taker's, as its side
+    const apus_field* side;
     bool failed;
     uint64_t venue_ns;
+    uint64_t now_ns;
 } trade;
+
+// What a trade says of one of its orders.
+typedef struct share_text {
+    apus_field order;
+    apus_field quantity;
+    apus_field price;
+    apus_field owner;
+    apus_field asset;
+    apus_field side;
+    bool maker;
+} share_text;
 
 // An order's part in a trade.
 typedef struct share {
@@ -189,12 +215,19 @@ static void tell_share(pm_session* self, const trade* trade, const share* share,
         if (whole) polymarket_end(self, known);
     }
     polymarket_report(self, &report);
+    if (!known->open || known->total + known->failed < known->quantity) return;
+    apus_report end = report_on(known, APUS_REPORT_EXPIRED, now_ns);
+    end.status = APUS_STATUS_EXPIRED;
+    end.venue_ns = trade->venue_ns;
+    polymarket_end(self, known);
+    polymarket_report(self, &end);
 }
 
 static void undo_share(pm_session* self, const trade* trade, const share* share, uint64_t id, uint64_t now_ns) {
     apus_polymarket_part* part = polymarket_find_part(self, id);
     // A trade that was never heard of can have been told by an earlier run alone.
     bool told = part == NULL ? share->known->adopted : part->state != PART_FAILED;
+    if (part == NULL || part->state != PART_FAILED) share->known->failed += share->quantity;
     if (part == NULL) {
         polymarket_add_part(self, id, PART_FAILED, share->quantity);
     } else if (part->state != PART_FAILED) {
@@ -227,27 +260,58 @@ static void take_share(pm_session* self, const trade* trade, const share* share,
     tell_share(self, trade, share, APUS_REPORT_FILL, id, now_ns);
 }
 
-// An order of an earlier run may be asked for later, and the venue still counts the failed trade among what was matched of it.
-static int remember_failure(pm_session* self, const trade* trade, const apus_field* order, const apus_field* quantity) {
+static bool same_text(const apus_field* a, const apus_field* b) {
+    return a->length == b->length && memcmp(a->text, b->text, a->length) == 0;
+}
+
+// Where makers name no side: of the same token they stand against the taker, of the other with it.
+static uint8_t side_of(const trade* trade, const share_text* text) {
+    if (apus_field_has(&text->side)) return apus_field_is(&text->side, "BUY") ? APUS_BUY : APUS_SELL;
+    bool buys = apus_field_is(trade->side, "BUY");
+    return buys != same_text(trade->asset, &text->asset) ? APUS_BUY : APUS_SELL;
+}
+
+// The failure of an order's part that an earlier run, or this one long ago, may have told. The order may be asked for later too, and
+// the venue still counts the failed trade among what was matched of it.
+static int take_failure(pm_session* self, const trade* trade, const share_text* text) {
     uint8_t hash[APUS_WORD_BYTES];
     int64_t units;
-    if (apus_hex_parse((const char*)order->text, order->length, hash, sizeof hash) < 0) return 0;
-    if (apus_field_decimal(quantity, APUS_POLYMARKET_AMOUNT_DECIMALS, &units) < 0) return -EBADMSG;
-    uint64_t id = apus_polymarket_trade_id(trade->uuid->text, trade->uuid->length, apus_polymarket_venue_id(hash));
-    if (polymarket_find_part(self, id) == NULL) polymarket_add_part(self, id, PART_FAILED, units);
+    if (apus_hex_parse((const char*)text->order.text, text->order.length, hash, sizeof hash) < 0) return 0;
+    if (apus_field_decimal(&text->quantity, APUS_POLYMARKET_AMOUNT_DECIMALS, &units) < 0) return -EBADMSG;
+    uint64_t venue_id = apus_polymarket_venue_id(hash);
+    uint64_t id = apus_polymarket_trade_id(trade->uuid->text, trade->uuid->length, venue_id);
+    if (polymarket_find_part(self, id) != NULL) return 0;
+    polymarket_add_part(self, id, PART_FAILED, units);
+    const apus_instrument_table* table = self->market->instruments;
+    bool ours = apus_field_is(&text->owner, self->signer.api_key) && text->asset.token == APUS_JSON_STRING;
+    uint16_t number = ours ? apus_instrument_find(table, text->asset.text, text->asset.length) : APUS_INSTRUMENT_NONE;
+    if (number == APUS_INSTRUMENT_NONE) return 0;
+    const apus_instrument* instrument = apus_instrument_at(table, number);
+    apus_report report = {.venue_order_id = venue_id,
+                          .trade_id = id,
+                          .instrument = number,
+                          .kind = APUS_REPORT_UNDONE,
+                          .side = side_of(trade, text),
+                          .flags = text->maker ? APUS_REPORT_MAKER : 0,
+                          .venue_ns = trade->venue_ns,
+                          .receive_ns = trade->now_ns};
+    if (apus_field_decimal(&text->quantity, instrument->quantity_decimals, &report.quantity) < 0
+        || apus_field_decimal(&text->price, instrument->price_decimals, &report.price) < 0) {
+        return -EBADMSG;
+    }
+    polymarket_report(self, &report);
     return 0;
 }
 
-// Reads a share's numbers. Of an order that is not ours nothing is read but its part in a failure. Returns 0 or -EBADMSG.
-static int read_share(pm_session* self, const trade* trade, const apus_field* order, const apus_field* quantity,
-                      const apus_field* price, bool maker, share* share) {
-    *share = (struct share){.maker = maker};
-    if (order->token != APUS_JSON_STRING) return 0;
-    share->known = polymarket_find_hash(self, order->text, order->length);
-    if (share->known == NULL) return trade->failed ? remember_failure(self, trade, order, quantity) : 0;
+// Reads a share's numbers. Of an order that is not known nothing is read but its part in a failure. Returns 0 or -EBADMSG.
+static int read_share(pm_session* self, const trade* trade, const share_text* text, share* share) {
+    *share = (struct share){.maker = text->maker};
+    if (text->order.token != APUS_JSON_STRING) return 0;
+    share->known = polymarket_find_hash(self, text->order.text, text->order.length);
+    if (share->known == NULL) return trade->failed ? take_failure(self, trade, text) : 0;
     const apus_instrument* instrument = apus_instrument_at(self->market->instruments, share->known->instrument);
-    if (apus_field_decimal(quantity, instrument->quantity_decimals, &share->quantity) < 0
-        || apus_field_decimal(price, instrument->price_decimals, &share->price) < 0 || share->quantity <= 0) {
+    if (apus_field_decimal(&text->quantity, instrument->quantity_decimals, &share->quantity) < 0
+        || apus_field_decimal(&text->price, instrument->price_decimals, &share->price) < 0 || share->quantity <= 0) {
         return -EBADMSG;
     }
     return 0;
@@ -262,13 +326,15 @@ typedef struct makers {
 } makers;
 
 static bool take_maker(void* context, const apus_field* text) {
-    static const char* const names[] = {"order_id", "matched_amount", "price"};
+    static const char* const names[] = {"order_id", "matched_amount", "price", "owner", "asset_id", "side"};
     makers* makers = context;
-    apus_field fields[3];
+    apus_field fields[6] = {0};
     share share;
     // The one who reads has no room for more: what is left is asked for again.
-    if (!polymarket_has_room(makers->self, 1) || apus_fields_read(text->text, text->length, names, fields, 3) < 0
-        || read_share(makers->self, makers->trade, &fields[0], &fields[1], &fields[2], true, &share) < 0) {
+    bool read = polymarket_has_room(makers->self, SHARE_REPORTS)
+                && apus_fields_read(text->text, text->length, names, fields, 6) == 0;
+    share_text told = {fields[0], fields[1], fields[2], fields[3], fields[4], fields[5], true};
+    if (!read || read_share(makers->self, makers->trade, &told, &share) < 0) {
         makers->result = -EBADMSG;
         return false;
     }
@@ -279,9 +345,10 @@ static bool take_maker(void* context, const apus_field* text) {
 }
 
 static int take_trade(pm_session* self, const apus_field* text, uint64_t now_ns) {
-    static const char* const names[] = {"id",    "status",       "taker_order_id", "size",
-                                        "price", "maker_orders", "timestamp",      "match_time"};
-    enum { ID, STATUS, TAKER, SIZE, PRICE, MAKERS, TIME, MATCH_TIME, COUNT };
+    static const char* const names[] = {"id",           "status",    "taker_order_id", "size",  "price",
+                                        "maker_orders", "timestamp", "match_time",     "owner", "asset_id",
+                                        "side"};
+    enum { ID, STATUS, TAKER, SIZE, PRICE, MAKERS, TIME, MATCH_TIME, OWNER, ASSET, SIDE, COUNT };
     apus_field fields[COUNT];
     share taker;
     uint64_t time = 0;
@@ -293,9 +360,13 @@ static int take_trade(pm_session* self, const apus_field* text, uint64_t now_ns)
     }
     // Seconds or milliseconds: the venue has both.
     trade trade = {.uuid = &fields[ID],
+                   .asset = &fields[ASSET],
+                   .side = &fields[SIDE],
+                   .now_ns = now_ns,
                    .failed = says(&fields[STATUS], "TRADE_STATUS_", "FAILED"),
                    .venue_ns = time * (time < 100000000000ull ? SECOND_NS : 1000000ull)};
-    if (read_share(self, &trade, &fields[TAKER], &fields[SIZE], &fields[PRICE], false, &taker) < 0) return -EBADMSG;
+    share_text told = {fields[TAKER], fields[SIZE], fields[PRICE], fields[OWNER], fields[ASSET], fields[SIDE], false};
+    if (read_share(self, &trade, &told, &taker) < 0) return -EBADMSG;
     makers makers = {.self = self, .trade = &trade, .now_ns = now_ns};
     if (taker.known != NULL) take_share(self, &trade, &taker, now_ns);
     if (fields[MAKERS].token == APUS_JSON_ARRAY_BEGIN
@@ -319,7 +390,7 @@ static bool take_event(void* context, const apus_field* text) {
     reading* reading = context;
     apus_field type;
     if (text->token != APUS_JSON_OBJECT_BEGIN || apus_fields_read(text->text, text->length, names, &type, 1) < 0
-        || !polymarket_has_room(reading->self, 2)) {
+        || !polymarket_has_room(reading->self, SHARE_REPORTS)) {
         reading->result = -EBADMSG;
         return false;
     }
@@ -347,8 +418,8 @@ void polymarket_take_event(pm_session* self, const uint8_t* bytes, size_t length
 
 static bool take_listed(void* context, const apus_field* text) {
     reading* reading = context;
-    // Each may be told twice, to its taker and its maker; without room the page is asked for again.
-    if (!polymarket_has_room(reading->self, 2) || take_trade(reading->self, text, reading->now_ns) < 0) {
+    // Without room the page is asked for again.
+    if (!polymarket_has_room(reading->self, SHARE_REPORTS) || take_trade(reading->self, text, reading->now_ns) < 0) {
         reading->result = -EBADMSG;
         return false;
     }

@@ -81,6 +81,7 @@ apus_polymarket_known* polymarket_know(pm_session* self, const apus_order* order
         .client_id = placement.client_id,
         .price = order->price,
         .quantity = order->quantity,
+        .placed_s = order->wall_ms / 1000,
         .instrument = order->instrument,
         .side = order->side,
         .time_in_force = order->type == APUS_MARKET ? APUS_IOC : order->time_in_force,

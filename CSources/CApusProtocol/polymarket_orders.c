@@ -100,10 +100,25 @@ static uint32_t report_account(pm_session* self, bool* due, uint8_t kind, int32_
 
 // MARK: the user stream
 
+// From the first page on.
+static void begin_trades(pm_session* self) {
+    memset(self->cursor, 0, sizeof self->cursor);
+    memcpy(self->cursor, "MA==", 4);
+    self->trades_round++;
+}
+
 void polymarket_trades_since(pm_session* self, uint64_t now_ns) {
     // Of several losses before the trades were told the first counts.
     if (self->trades_due) return;
     self->trades_after_s = polymarket_wall_ns(self, now_ns) / SECOND_NS - self->config.trades_overlap_s;
+}
+
+void polymarket_ask_trades(pm_session* self, uint64_t after_s) {
+    if (self->trades_due && self->trades_after_s <= after_s) return;
+    self->trades_due = true;
+    self->trades_after_s = after_s;
+    self->trades_ns = 0;
+    begin_trades(self);
 }
 
 static bool named_before(const pm_session* self, uint32_t index) {
@@ -136,8 +151,7 @@ static uint32_t greet(pm_session* self, uint64_t now_ns) {
     self->missed = true;
     self->trades_due = true;
     self->trades_ns = now_ns;
-    memset(self->cursor, 0, sizeof self->cursor);
-    memcpy(self->cursor, "MA==", 4);
+    begin_trades(self);
     return 1;
 }
 

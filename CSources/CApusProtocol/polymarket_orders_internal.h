@@ -45,6 +45,8 @@ void polymarket_report(pm_session* self, const apus_report* report);
 bool polymarket_has_room(pm_session* self, uint64_t count);
 // Trades are to be asked for from shortly before now on, unless they are already from an earlier time.
 void polymarket_trades_since(pm_session* self, uint64_t now_ns);
+// Asks for them, from that time of the wall clock on or from an earlier one that they are already asked for from.
+void polymarket_ask_trades(pm_session* self, uint64_t after_s);
 void polymarket_refuse(pm_session* self, const apus_order* order, uint8_t reason, uint64_t now_ns);
 
 static inline uint64_t polymarket_wall_ns(const pm_session* self, uint64_t now_ns) {
@@ -109,6 +111,7 @@ typedef struct polymarket_order_view {
     uint64_t venue_ns;
     uint8_t status; // apus_order_status
     uint8_t event;  // apus_report_kind of an event's type; 0: none
+    bool news;      // it names trades that were not heard of
 } polymarket_order_view;
 
 // Reads an order and takes in what it says of fills. `known` is the order when it was asked for, or NULL. Returns 0 or -EBADMSG.

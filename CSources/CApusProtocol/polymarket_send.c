@@ -370,6 +370,7 @@ static uint32_t send_trades(pm_session* self, uint64_t now_ns) {
     polymarket_request request = {.method = "GET", .path = "/data/trades", .query = query};
     uint32_t sent = send_own(self, JOB_TRADES, pick(self, now_ns), &request, now_ns);
     if (sent > 0) self->trades_ns = now_ns + SECOND_NS;
+    if (sent > 0) self->trades_asked = self->trades_round;
     return sent;
 }
 

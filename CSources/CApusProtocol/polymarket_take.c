@@ -228,6 +228,8 @@ static void take_question(pm_session* self, const apus_polymarket_job* job, cons
     report.price = view.price > 0 ? view.price : known->price;
     report.quantity = view.original > 0 ? view.original : known->quantity;
     if (view.status != APUS_STATUS_NEW && view.status != APUS_STATUS_PARTIALLY_FILLED) polymarket_end(self, known);
+    // At what prices it was filled, only the trades tell, whose events may have come before anybody asked.
+    if (view.news) polymarket_ask_trades(self, known->placed_s);
     polymarket_report(self, &report);
 }
 
@@ -251,6 +253,7 @@ static void take_trades(pm_session* self, const apus_http_response* answer, uint
     if (answer->status != OK || polymarket_take_trades(self, answer->body, answer->body_size, &cursor, now_ns) < 0) {
         return; // it is still due
     }
+    if (self->trades_asked != self->trades_round) return; // others were to be asked for meanwhile
     bool more = cursor.token == APUS_JSON_STRING && !apus_field_is(&cursor, "LTE=") && cursor.length > 0
                 && cursor.length < sizeof self->cursor;
     for (size_t i = 0; more && i < cursor.length; i++) {

@@ -8,7 +8,7 @@
 // A request of a market order must carry the band of the placement, which is where its limit comes from.
 //
 // Fills come from trades alone, once for each trade and order of ours in it, when the trade is first heard of (MATCHED); a trade
-// that FAILS is told as APUS_REPORT_UNDONE. Whenever the user stream opens, trades since shortly before it was last open are asked
+// that FAILS is told as APUS_REPORT_UNDONE, with the client id 0 when its order is not known to the session (any more). Whenever the user stream opens, trades since shortly before it was last open are asked
 // for, and APUS_REPORT_MISSED says that other news may be missing.
 //
 // A connection carries one request at a time. A request whose answer is lost is reported UNKNOWN and never sent again; one of
@@ -132,7 +132,9 @@ typedef struct apus_polymarket_known {
     uint64_t client_id;
     int64_t price;
     int64_t quantity;
-    int64_t total; // filled, by all trades that are known
+    int64_t total;     // filled, by all trades that are known
+    int64_t failed;    // of trades that failed
+    uint64_t placed_s; // wall clock
     uint8_t hash[APUS_WORD_BYTES];
     uint16_t instrument;
     uint8_t side;
@@ -230,6 +232,8 @@ typedef struct apus_polymarket_orders {
     uint64_t post_only_until_ns;
     uint64_t trades_after_s; // wall clock; trades since then are to be asked for
     uint64_t pool_due_ns;
+    uint32_t trades_round; // which question for missed trades is meant, and which was asked
+    uint32_t trades_asked; //
     uint32_t stalled_orders;
     uint8_t version; // as GET /version says
     bool greeted;    // the user stream was told who asks
