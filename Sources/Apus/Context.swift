@@ -18,11 +18,11 @@ public struct Context {
     /// The time, in nanoseconds on a monotonic scale: of the event that is being told, simulated in replay and
     /// backtest.
     @inlinable
-    public var now: UInt64 { core.pointee.now }
+    public var now: UInt64 { core.pointee.whole.pointee.now }
 
     // MARK: Instruments and books
 
-    /// All instruments, in the order of their numbers.
+    /// The instruments that the strategy trades, in the order of their numbers; all, unless the configuration says which.
     @inlinable
     public var instruments: Instruments { Instruments(core: core) }
 
@@ -49,11 +49,12 @@ public struct Context {
         _ timeInForce: TimeInForce = .goodTillCanceled, reduceOnly: Bool = false, expiresAfter: Duration? = nil,
         whenLimited: WhenLimited = .refuse
     ) -> Placement {
-        let expiry = expiresAfter.map { max(core.pointee.now &+ Self.nanoseconds($0), 1) } ?? 0
+        let expiry = expiresAfter.map { max(now &+ Self.nanoseconds($0), 1) } ?? 0
         return place(
             OrderRequest(
                 instrument: instrument, side: side, type: .limit, timeInForce: timeInForce, isReduceOnly: reduceOnly,
-                price: price.units, quantity: quantity.units, expiry: expiry, whenLimited: whenLimited))
+                price: price.units, quantity: quantity.units, expiry: expiry, whenLimited: whenLimited,
+                strategy: core.pointee.strategy))
     }
 
     /// Places a market order: at what the book offers, within the risk gate's price band.
@@ -66,11 +67,12 @@ public struct Context {
         place(
             OrderRequest(
                 instrument: instrument, side: side, type: .market, timeInForce: .immediateOrCancel,
-                isReduceOnly: reduceOnly, price: 0, quantity: quantity.units, whenLimited: whenLimited))
+                isReduceOnly: reduceOnly, price: 0, quantity: quantity.units, whenLimited: whenLimited,
+                strategy: core.pointee.strategy))
     }
 
     @usableFromInline
-    func place(_ request: OrderRequest) -> Placement { core.pointee.desk.place(core.pointee.desk.owner, request) }
+    func place(_ request: OrderRequest) -> Placement { core.pointee.desk.place(core, request) }
 
     @usableFromInline
     static func nanoseconds(_ duration: Duration) -> UInt64 {
@@ -80,12 +82,12 @@ public struct Context {
 
     /// Asks for an order's end. It stays open, and may still be filled, until a report says so.
     @discardableResult
-    public func cancel(_ id: OrderID) -> Placement { core.pointee.desk.cancel(core.pointee.desk.owner, id) }
+    public func cancel(_ id: OrderID) -> Placement { core.pointee.desk.cancel(core, id) }
 
     /// Asks for a new price and a new whole quantity (what is already filled included). The order keeps its number.
     @discardableResult
     public func modify(_ id: OrderID, price: Price, quantity: Quantity) -> Placement {
-        core.pointee.desk.modify(core.pointee.desk.owner, id, price.units, quantity.units)
+        core.pointee.desk.modify(core, id, price.units, quantity.units)
     }
 
     /// Asks for the end of every open order, or of one instrument's. Returns how many cancels went out.
@@ -98,26 +100,28 @@ public struct Context {
         return count
     }
 
-    /// The orders that may still be filled, in no particular order. An order placed meanwhile is not among them.
+    /// The strategy's orders that may still be filled, in no particular order. An order placed meanwhile is not among them.
     @inlinable
     public var openOrders: OpenOrders { OpenOrders(core: core) }
 
-    /// The order of that number, open or ended lately; nil when the engine does not know it (any more).
-    public func order(_ id: OrderID) -> Order? { core.pointee.desk.order(core.pointee.desk.owner, id) }
+    /// The strategy's order of that number, open or ended lately; nil when the engine does not know it (any more).
+    public func order(_ id: OrderID) -> Order? { core.pointee.desk.order(core, id) }
 
     // MARK: Positions and money
 
-    /// What is held of an instrument.
+    /// What the strategy holds of an instrument. The positions of all strategies together are the account's.
     @inlinable
-    public func position(of instrument: Instrument) -> Position { Position(instrument.record) }
+    public func position(of instrument: Instrument) -> Position {
+        Position(instrument.record, core.pointee.position(instrument.index))
+    }
 
-    /// The start balance plus all realised profit minus all fees and funding.
+    /// The account's: the start balance plus all realised profit minus all fees and funding.
     public var balance: Money {
-        let profit = self.profit
+        let profit = Context(core.pointee.whole).profit
         return core.pointee.startBalance + profit.realised - profit.fees - profit.funding
     }
 
-    /// Profit and loss over all instruments. O(instruments).
+    /// The strategy's profit and loss over its instruments. O(instruments).
     public var profit: Profit {
         var sum = Profit()
         for instrument in instruments {
@@ -136,12 +140,12 @@ public struct Context {
     @discardableResult
     public func setTimer(after delay: Duration, repeats: Bool = false) -> TimerID? {
         let wait = Self.nanoseconds(delay)
-        return core.pointee.desk.setTimer(core.pointee.desk.owner, core.pointee.now &+ wait, repeats ? wait : 0)
+        return core.pointee.desk.setTimer(core, now &+ wait, repeats ? wait : 0)
     }
 
     /// Takes a timer back. False when it is not set any more.
     @discardableResult
-    public func cancelTimer(_ timer: TimerID) -> Bool { core.pointee.desk.cancelTimer(core.pointee.desk.owner, timer) }
+    public func cancelTimer(_ timer: TimerID) -> Bool { core.pointee.desk.cancelTimer(core, timer) }
 
     /// The strategy's parameters, as `StrategyDescription` declared them.
     public var parameters: Parameters { core.pointee.parameters }
@@ -150,12 +154,18 @@ public struct Context {
 /// The number of a timer.
 @frozen
 public struct TimerID: Sendable, Hashable {
+    /// The strategy's number in the high byte.
     package let value: UInt64
 
     package init(_ value: UInt64) { self.value = value }
+
+    package init(_ number: UInt64, of strategy: UInt8) { value = UInt64(strategy) << 56 | number }
+
+    /// Whose it is.
+    package var strategy: Int { Int(value >> 56) }
 }
 
-/// The instruments of an engine.
+/// The instruments that a strategy trades.
 @frozen
 public struct Instruments: RandomAccessCollection {
     @usableFromInline let core: UnsafeMutablePointer<ContextCore>
@@ -173,7 +183,7 @@ public struct Instruments: RandomAccessCollection {
     @inlinable
     public subscript(_ index: Int) -> Instrument {
         precondition(index >= 0 && index < core.pointee.instrumentCount, "no such instrument")
-        return Instrument(core.pointee.instruments + index)
+        return Instrument(core.pointee.instruments + core.pointee.number(index))
     }
 }
 
@@ -182,6 +192,8 @@ public struct Instruments: RandomAccessCollection {
 public struct OpenOrders: Sequence, IteratorProtocol {
     @usableFromInline let core: UnsafeMutablePointer<ContextCore>
     @usableFromInline var place = 0
+    // Of all strategies.
+    @usableFromInline let end: Int
 
     /// How many were open when the sequence was made.
     public let count: Int
@@ -189,41 +201,17 @@ public struct OpenOrders: Sequence, IteratorProtocol {
     @inlinable
     init(core: UnsafeMutablePointer<ContextCore>) {
         self.core = core
-        count = core.pointee.openCount
+        end = core.pointee.whole.pointee.openCount
+        count = core.pointee.ownOpenCount.map { Int($0.pointee) } ?? end
     }
 
     /// The next one.
     public mutating func next() -> Order? {
-        guard place < count else { return nil }
-        defer { place += 1 }
-        return core.pointee.orders[Int(core.pointee.open[place])].order
-    }
-}
-
-/// What the engine shares with `Context`: it is written by the engine alone, between callbacks.
-@usableFromInline
-package struct ContextCore {
-    @usableFromInline package var now: UInt64 = 0
-    @usableFromInline package var instruments: UnsafeMutablePointer<InstrumentRecord>
-    @usableFromInline package var instrumentCount: Int
-    package var orders: UnsafeMutablePointer<OrderRecord>
-    package var open: UnsafeMutablePointer<UInt32>
-    @usableFromInline package var openCount = 0
-    package var desk: OrderDesk
-    package var startBalance: Money
-    package var parameters: Parameters
-
-    package init(
-        instruments: UnsafeMutablePointer<InstrumentRecord>, instrumentCount: Int,
-        orders: UnsafeMutablePointer<OrderRecord>, open: UnsafeMutablePointer<UInt32>, desk: OrderDesk,
-        startBalance: Money, parameters: Parameters
-    ) {
-        self.instruments = instruments
-        self.instrumentCount = instrumentCount
-        self.orders = orders
-        self.open = open
-        self.desk = desk
-        self.startBalance = startBalance
-        self.parameters = parameters
+        while place < end {
+            let record = core.pointee.orders + Int(core.pointee.open[place])
+            place += 1
+            if core.pointee.sees(record.pointee.order) { return record.pointee.order }
+        }
+        return nil
     }
 }

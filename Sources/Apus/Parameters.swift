@@ -40,6 +40,8 @@ public struct ParameterError: Error, Equatable, Sendable, CustomStringConvertibl
     public let key: String
     /// What is wrong.
     public let reason: String
+    /// The strategy's name in its engine, where that is known.
+    package var strategy: String?
 
     /// An error about that key; a strategy's `make` may throw it too.
     public init(key: String, reason: String) {

@@ -401,6 +401,7 @@ import Testing
         let feed = TestFeed()
         let table: InstrumentTable
         let orders = OrderTable(capacity: 64)
+        let ledger = StrategyLedger(strategies: 2, instruments: 4)
         let trading = UnsafeMutablePointer<UInt64>.allocate(capacity: Int(APUS_TRADING_WORDS.rawValue))
         let gate = UnsafeMutablePointer<RiskGate>.allocate(capacity: 1)
         var life: OrderLife
@@ -412,11 +413,12 @@ import Testing
             var limits = wideLimits()
             change(&limits)
             var made = try RiskGate(
-                limits, instruments: table, orders: orders, trading: trading, strategies: ["maker", "taker"])
+                limits, instruments: table, orders: orders, trading: trading, strategies: ["maker", "taker"],
+                rows: ledger.rows)
             let instrument = try table.add(definition())
             try made.add(instrument)
             gate.initialize(to: made)
-            life = OrderLife(orders)
+            life = OrderLife(orders, rows: ledger.rows)
             instrument.record.pointee.state = .live
             instrument.record.pointee.touch = Touch(10_000, 1_000, 10_100, 1_000)
         }

@@ -13,6 +13,8 @@
 // Instruments of one engine: the feed slot names one with 16 bits; the directory and the board have a place for each.
 #define APUS_INSTRUMENTS_MAX 4096u
 #define APUS_INSTRUMENTS_DEFAULT 256u
+// Strategies of one engine: an order names one with a byte.
+#define APUS_STRATEGIES_MAX 64u
 // Longest instrument name: a Polymarket token id has 78 digits.
 #define APUS_SYMBOL_BYTES 96u
 

@@ -15,6 +15,9 @@ package struct InstrumentRecord {
     package var needsResync = false
     /// Whether the risk ledger holds a value of it that the next touch changes.
     package var valuation = Valuation.none
+    /// Whether its value changes with its touch also where the account holds nothing: what was earned in a base asset, and what
+    /// strategies hold against each other.
+    package var isAlwaysValued = false
     /// Book events below this number are older than what the board has shown.
     package var knownBefore: UInt64 = 0
 
@@ -113,16 +116,9 @@ package struct InstrumentRecord {
         maxPrice = min(venueMaxPrice, Int64(economics.priceOne) - new)
     }
 
-    /// A fee in another asset than profit and loss: kept in a purse of its own, and worth something only by a known rate.
-    /// `isUndone`: it is taken back.
-    package mutating func worth(ofOtherFee fee: Money, isUndone: Bool) -> Money {
-        let change = isUndone ? -fee : fee
-        position.otherFees = (Money(atoms: position.otherFees) + change).atoms
-        position.otherFeeCount += isUndone ? -1 : 1
-        if otherFeeRate == .zero {
-            position.unvaluedFees += isUndone ? -1 : 1
-            return .zero
-        }
+    /// What a fee in another asset than profit and loss is worth; nil: no rate is known.
+    package func worth(ofOtherFee fee: Money) -> Money? {
+        if otherFeeRate == .zero { return nil }
         return Money(atoms: fee.atoms.multipliedSaturating(by: otherFeeRate.atoms).dividedNearest(by: Money.one))
     }
 }

@@ -109,8 +109,9 @@ public struct Order {
     public package(set) var timeInForce: TimeInForce
     /// Whether it may only make the position smaller.
     public package(set) var isReduceOnly: Bool
-    /// Which strategy of the engine placed it.
-    package var strategy: UInt8 = 0
+    /// Which strategy of the engine placed it; `nobody`: one that the engine does not run any more.
+    @usableFromInline package var strategy: UInt8 = 0
+    package static var nobody: UInt8 { .max }
     /// Where it is in its life.
     public package(set) var state: OrderState
 

@@ -66,7 +66,7 @@ package struct OrderRequest {
     package var timeInForce: TimeInForce
     package var isReduceOnly: Bool
     package var whenLimited: WhenLimited
-    package var strategy: UInt8 = 0
+    package var strategy: UInt8
     package var price: Int64
     package var quantity: Int64
     /// When it ends by itself, on the scale of `Context.now`; 0: never.
@@ -75,7 +75,7 @@ package struct OrderRequest {
     @usableFromInline
     package init(
         instrument: Instrument, side: Side, type: OrderType, timeInForce: TimeInForce, isReduceOnly: Bool, price: Int64,
-        quantity: Int64, expiry: UInt64 = 0, whenLimited: WhenLimited = .refuse
+        quantity: Int64, expiry: UInt64 = 0, whenLimited: WhenLimited = .refuse, strategy: UInt8 = 0
     ) {
         self.expiry = expiry
         self.whenLimited = whenLimited
@@ -86,6 +86,7 @@ package struct OrderRequest {
         self.isReduceOnly = isReduceOnly
         self.price = price
         self.quantity = quantity
+        self.strategy = strategy
     }
 }
 
@@ -95,8 +96,7 @@ extension OrderRequest {
         self.init(
             instrument: order.instrument, side: order.side, type: order.type, timeInForce: order.timeInForce,
             isReduceOnly: order.isReduceOnly, price: order.price.units, quantity: order.quantity.units,
-            expiry: order.expiryTime)
-        strategy = order.strategy
+            expiry: order.expiryTime, strategy: order.strategy)
     }
 }
 

@@ -17,49 +17,59 @@
 @frozen
 public struct Position {
     @usableFromInline let record: UnsafeMutablePointer<InstrumentRecord>
+    @usableFromInline let ledger: UnsafeMutablePointer<PositionLedger>
 
     @inlinable
-    package init(_ record: UnsafeMutablePointer<InstrumentRecord>) { self.record = record }
+    package init(
+        _ record: UnsafeMutablePointer<InstrumentRecord>, _ ledger: UnsafeMutablePointer<PositionLedger>
+    ) {
+        self.record = record
+        self.ledger = ledger
+    }
+
+    /// The account's.
+    package init(_ record: UnsafeMutablePointer<InstrumentRecord>) {
+        self.init(record, record.pointer(to: \.position)!)
+    }
 
     /// The instrument.
     @inlinable
     public var instrument: Instrument { Instrument(record) }
     /// What is held; negative is short.
     @inlinable
-    public var quantity: Quantity { Quantity(units: record.pointee.position.quantity) }
+    public var quantity: Quantity { Quantity(units: ledger.pointee.quantity) }
     /// Whether nothing is held.
     @inlinable
-    public var isFlat: Bool { record.pointee.position.quantity == 0 }
+    public var isFlat: Bool { ledger.pointee.quantity == 0 }
     /// The average entry price, rounded to a price unit; nil when flat. The cost behind it is kept exactly.
     public var averagePrice: Price? {
-        let position = record.pointee.position
-        return record.pointee.economics.price(ofValue: position.cost, position.quantity).map { Price(units: $0) }
+        record.pointee.economics.price(ofValue: ledger.pointee.cost, ledger.pointee.quantity).map { Price(units: $0) }
     }
     /// Earned by closed parts, before fees.
     @inlinable
-    public var realised: Money { Money(atoms: record.pointee.position.realised) }
+    public var realised: Money { Money(atoms: ledger.pointee.realised) }
     /// Fees paid; negative is a rebate received.
     @inlinable
-    public var fees: Money { Money(atoms: record.pointee.position.fees) }
+    public var fees: Money { Money(atoms: ledger.pointee.fees) }
     /// Paid for holding it, from one funding time to the next; negative was received.
     @inlinable
-    public var funding: Money { Money(atoms: record.pointee.position.funding) }
+    public var funding: Money { Money(atoms: ledger.pointee.funding) }
     /// Fees that were paid in another asset, in that asset. They are in `fees` only where a rate is known.
-    public var otherFees: Money { Money(atoms: record.pointee.position.otherFees) }
+    public var otherFees: Money { Money(atoms: ledger.pointee.otherFees) }
     /// How many fees were paid in another asset of which no rate is known: they are in no profit.
-    public var unvaluedFees: Int { record.pointee.position.unvaluedFees }
+    public var unvaluedFees: Int { ledger.pointee.unvaluedFees }
     /// What closing at the middle of the touch would earn; zero when flat or when the book is empty.
     public var unrealised: Money {
-        Money(atoms: record.pointee.position.unrealised(record.pointee.touch, record.pointee.economics))
+        Money(atoms: ledger.pointee.unrealised(record.pointee.touch, record.pointee.economics))
     }
     /// Realised plus unrealised minus fees and funding.
     public var profit: Money { realised + unrealised - fees - funding }
     /// Bought so far.
     @inlinable
-    public var bought: Quantity { Quantity(units: record.pointee.position.bought) }
+    public var bought: Quantity { Quantity(units: ledger.pointee.bought) }
     /// Sold so far.
     @inlinable
-    public var sold: Quantity { Quantity(units: record.pointee.position.sold) }
+    public var sold: Quantity { Quantity(units: ledger.pointee.sold) }
 }
 
 /// The arithmetic behind `Position`: quantities in units, money in 10^-18.
@@ -97,6 +107,13 @@ package struct PositionLedger: Equatable {
             let (sum, overflow) = quantity.addingReportingOverflow(opening * side.sign)
             quantity = overflow ? (side == .buy ? .max : .min) : sum
         }
+    }
+
+    /// A fee in another asset, or one that is taken back.
+    package mutating func note(otherFee change: Int128, isUndone: Bool, isValued: Bool) {
+        otherFees = (Money(atoms: otherFees) + Money(atoms: change)).atoms
+        otherFeeCount += isUndone ? -1 : 1
+        if !isValued { unvaluedFees += isUndone ? -1 : 1 }
     }
 
     /// Funding that was paid; negative was received.

@@ -85,6 +85,20 @@ public enum Refusal: UInt8, Sendable, Codable, CaseIterable, Error {
     case instrumentRateExceeded
     /// As many orders wait for the rate as may.
     case queueFull
+    /// More than one order of this strategy may have.
+    case quantityAboveMaximumOfStrategy
+    /// Worth more than one order of this strategy may be.
+    case notionalAboveMaximumOfStrategy
+    /// With all its open orders filled, the strategy's position would be larger than it may have.
+    case positionAboveMaximumOfStrategy
+    /// With all its open orders filled, the value of all the strategy's positions would be larger than it may have.
+    case grossExposureAboveMaximumOfStrategy
+    /// With all its open orders of one direction filled, the strategy's longs and shorts would outweigh each other too far.
+    case netExposureAboveMaximumOfStrategy
+    /// The strategy's loss of the day, or its fall from the peak, has reached its limit.
+    case dayLossOfStrategyReached
+    /// More orders of this strategy in a short time than it may send.
+    case strategyRateExceeded
 
     /// An order that waited for the rate and was refused then is told as `ReportKind.refused`, with this plus the rule's
     /// number as its code; smaller codes are the last guard's.
@@ -135,6 +149,13 @@ public enum Refusal: UInt8, Sendable, Codable, CaseIterable, Error {
         case .duplicateIdentifier: "the order number was given out before"
         case .instrumentRateExceeded: "too many orders of the instrument in a short time"
         case .queueFull: "too many orders wait for the rate"
+        case .quantityAboveMaximumOfStrategy: "the quantity is above the strategy's maximum"
+        case .notionalAboveMaximumOfStrategy: "the value is above the strategy's maximum"
+        case .positionAboveMaximumOfStrategy: "the strategy's position could exceed its maximum"
+        case .grossExposureAboveMaximumOfStrategy: "the strategy's gross exposure could exceed its maximum"
+        case .netExposureAboveMaximumOfStrategy: "the strategy's net exposure could exceed its maximum"
+        case .dayLossOfStrategyReached: "the strategy's loss limit of the day is reached"
+        case .strategyRateExceeded: "too many orders of the strategy in a short time"
         }
     }
 }

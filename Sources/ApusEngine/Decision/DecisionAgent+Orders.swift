@@ -8,22 +8,36 @@ extension DecisionAgent {
     static func desk(_ owner: UnsafeMutableRawPointer) -> OrderDesk {
         OrderDesk(
             owner: owner,
-            place: { owner, request in agent(owner)._withUnsafeGuaranteedRef { $0.place(request) } },
-            cancel: { owner, id in agent(owner)._withUnsafeGuaranteedRef { $0.cancel(id) } },
-            modify: { owner, id, price, quantity in
-                agent(owner)._withUnsafeGuaranteedRef { $0.modify(id, price: price, quantity: quantity) }
+            place: { caller, request in agent(caller)._withUnsafeGuaranteedRef { $0.place(request, caller) } },
+            cancel: { caller, id in agent(caller)._withUnsafeGuaranteedRef { $0.cancel(id, caller) } },
+            modify: { caller, id, price, quantity in
+                agent(caller)._withUnsafeGuaranteedRef { $0.modify(id, price: price, quantity: quantity, caller) }
             },
-            order: { owner, id in agent(owner)._withUnsafeGuaranteedRef { $0.orders.find(id)?.pointee.order } },
-            setTimer: { owner, time, pause in
-                agent(owner)._withUnsafeGuaranteedRef { $0.timers.pointee.set(at: time, every: pause) }
+            order: { caller, id in agent(caller)._withUnsafeGuaranteedRef { $0.find(id, caller)?.pointee.order } },
+            setTimer: { caller, time, pause in
+                agent(caller)._withUnsafeGuaranteedRef {
+                    $0.timers.pointee.set(at: time, every: pause, of: caller.pointee.strategy)
+                }
             },
-            cancelTimer: { owner, timer in agent(owner)._withUnsafeGuaranteedRef { $0.timers.pointee.cancel(timer) } })
+            cancelTimer: { caller, timer in
+                agent(caller)._withUnsafeGuaranteedRef {
+                    $0.timers.pointee.cancel(timer, of: caller.pointee.strategy)
+                }
+            })
     }
 
-    private static func agent(_ owner: UnsafeMutableRawPointer) -> Unmanaged<DecisionAgent> { .fromOpaque(owner) }
+    private static func agent(_ caller: OrderDesk.Caller) -> Unmanaged<DecisionAgent> {
+        .fromOpaque(caller.pointee.desk.owner)
+    }
 
-    private func place(_ request: OrderRequest) -> Placement {
-        guard owns(request.instrument) else { return refuse(.unknownInstrument) }
+    /// The order, where the caller may see it.
+    private func find(_ id: OrderID, _ caller: OrderDesk.Caller) -> UnsafeMutablePointer<OrderRecord>? {
+        guard let record = orders.find(id), caller.pointee.sees(record.pointee.order) else { return nil }
+        return record
+    }
+
+    private func place(_ request: OrderRequest, _ caller: OrderDesk.Caller) -> Placement {
+        guard caller.pointee.trades(request.instrument) else { return refuse(.unknownInstrument) }
         guard orders.hasRoom else { return refuse(.orderTableFull) }
         guard hasJournalRoom else { return refuse(.journalFull) }
         guard state.pointee.nextOrder != .max else { return refuse(.identifiersExhausted) }
@@ -32,8 +46,7 @@ extension DecisionAgent {
         let verdict = gate.pointee.approve(request, id: id, openOrders: orders.openCount, now: core.pointee.now)
         switch consume verdict {
         case .refused(let refusal):
-            let isOfRate = refusal == .rateExceeded || refusal == .instrumentRateExceeded
-            return isOfRate && request.whenLimited == .queue ? wait(request, id) : blocked(refusal)
+            return refusal.isOfRate && request.whenLimited == .queue ? wait(request, id) : blocked(refusal)
         case .approved(let approved):
             // Also when the ring is full: the journal knows the number then.
             state.pointee.nextOrder += 1
@@ -55,8 +68,8 @@ extension DecisionAgent {
         }
     }
 
-    private func cancel(_ id: OrderID) -> Placement {
-        guard let record = orders.find(id), record.pointee.order.isOpen else { return refuse(.noSuchOrder) }
+    private func cancel(_ id: OrderID, _ caller: OrderDesk.Caller) -> Placement {
+        guard let record = find(id, caller), record.pointee.order.isOpen else { return refuse(.noSuchOrder) }
         guard record.pointee.order.state != .pendingCancel else { return refuse(.changePending) }
         if record.pointee.isWaiting { return withdraw(record) }
         let request = gate.pointee.pass(record.pointee.order, action: APUS_ORDER_CANCEL)
@@ -68,8 +81,10 @@ extension DecisionAgent {
         return .placed(id)
     }
 
-    private func modify(_ id: OrderID, price: Int64, quantity: Int64) -> Placement {
-        guard let record = orders.find(id), record.pointee.order.isOpen else { return refuse(.noSuchOrder) }
+    private func modify(
+        _ id: OrderID, price: Int64, quantity: Int64, _ caller: OrderDesk.Caller
+    ) -> Placement {
+        guard let record = find(id, caller), record.pointee.order.isOpen else { return refuse(.noSuchOrder) }
         switch record.pointee.order.state {
         case .pendingNew where record.pointee.isWaiting: return refuse(.changePending)
         case .pendingCancel, .pendingModify, .unknown: return refuse(.changePending)
@@ -80,10 +95,10 @@ extension DecisionAgent {
         // The gate judges what is still to be filled; the venue is told the whole quantity.
         guard quantity > order.filled.units else { return refuse(.quantityNotPositive) }
         guard hasJournalRoom else { return refuse(.journalFull) }
-        var request = OrderRequest(
+        let request = OrderRequest(
             instrument: order.instrument, side: order.side, type: order.type, timeInForce: order.timeInForce,
-            isReduceOnly: order.isReduceOnly, price: price, quantity: quantity, expiry: order.expiryTime)
-        request.strategy = order.strategy
+            isReduceOnly: order.isReduceOnly, price: price, quantity: quantity, expiry: order.expiryTime,
+            strategy: order.strategy)
         let verdict = gate.pointee.approve(
             request, action: APUS_ORDER_MODIFY, id: id, replacing: Replaced(record), openOrders: orders.openCount,
             now: core.pointee.now)
@@ -98,10 +113,6 @@ extension DecisionAgent {
             apus_count(apus_counters_decide(counters, APUS_COUNT_ORDERS_APPROVED.rawValue), 1)
             return .placed(id)
         }
-    }
-
-    private func owns(_ instrument: Instrument) -> Bool {
-        instrument.record >= table.records && instrument.record < table.records + table.count
     }
 
     func refuse(_ refusal: Refusal) -> Placement {
@@ -231,5 +242,15 @@ extension DecisionAgent {
         }
         state.pointee.nextQuery = next
         return asked
+    }
+}
+
+extension Refusal {
+    /// Whether only the rate holds an order up, so that it may wait.
+    var isOfRate: Bool {
+        switch self {
+        case .rateExceeded, .instrumentRateExceeded, .strategyRateExceeded: true
+        default: false
+        }
     }
 }

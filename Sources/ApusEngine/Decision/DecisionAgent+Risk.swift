@@ -8,8 +8,8 @@ extension DecisionAgent {
     func valueLater(_ record: UnsafeMutablePointer<InstrumentRecord>) {
         if record.pointee.valuation == .old { return }
         gate.pointee.ledger.note(record)
-        // Without a position the result stays as it is, unless it is in a base asset.
-        if record.pointee.position.quantity != 0 || record.pointee.economics.isInverse {
+        // Without a position the result stays as it is, unless it is in a base asset or strategies hold against each other.
+        if record.pointee.position.quantity != 0 || record.pointee.isAlwaysValued {
             riskNoLater(than: core.pointee.now &+ configuration.riskPause)
         }
     }
@@ -26,6 +26,12 @@ extension DecisionAgent {
         let balance = life.pointee.walletBalance ?? configuration.startBalance
         if balance != .zero, table.count > 0 { gate.pointee.set(balance: balance, of: table[0]) }
         if let day = configuration.day { gate.pointee.restore(day, now: now) } else { gate.pointee.judge(now) }
+        guard fanOut != nil else { return }
+        for (number, setting) in settings.enumerated() {
+            if let day = configuration.strategyDays[setting.name] {
+                gate.pointee.restore(day, of: number, now: now)
+            }
+        }
     }
 
     func apply(rates configuration: EngineConfiguration, _ instrument: Instrument) {
@@ -46,11 +52,10 @@ extension DecisionAgent {
 
     private func cancelAfterTrip(_ now: UInt64) -> Int {
         gate.pointee.mustCancel = false
-        guard gate.pointee.day.trip != nil, gate.pointee.states.own == .halted, orders.openCount > 0 else { return 0 }
-        riskNoLater(than: now &+ Self.cancelPause)
         var canceled = 0
-        for order in context.openOrders where order.state != .pendingCancel {
-            if context.cancel(order.id).id != nil { canceled += 1 }
+        for order in context.openOrders where gate.pointee.isHaltedByTrip(order.strategy) {
+            riskNoLater(than: now &+ Self.cancelPause)
+            if order.state != .pendingCancel, context.cancel(order.id).id != nil { canceled += 1 }
         }
         return canceled
     }
@@ -73,8 +78,19 @@ extension DecisionAgent {
     func noteStateChanges(_ now: UInt64) {
         while let change = gate.pointee.stateChange(after: state.pointee.notedChange) {
             state.pointee.notedChange = change.number
-            if change.cause != .control { note(apus_journal_state(change, gate.pointee.day), now) }
+            if change.cause != .control { note(journaled(change), now) }
         }
+    }
+
+    private func journaled(_ change: RiskStateChange) -> apus_journal_state {
+        guard let strategy = change.strategy.map(Int.init) else {
+            return apus_journal_state(change, gate.pointee.day)
+        }
+        if change.cause == .strategy { return apus_journal_state(change, strategy: strategy, settings[strategy].name) }
+        var day = apus_journal_state(change, gate.pointee.day(of: strategy))
+        day.subject = UInt8(APUS_SUBJECT_STRATEGY_DAY.rawValue)
+        day.write(name: settings[strategy].name)
+        return day
     }
 
     /// Writes down every transition of a circuit breaker, also those that the control plane has caused.
@@ -88,8 +104,7 @@ extension DecisionAgent {
             change.after = transition.to.rawValue
             change.number = UInt16(transition.breaker)
             change.reason = UInt16(transition.reason.rawValue)
-            let name = breakers.name(of: transition.breaker)
-            withUnsafeMutableBytes(of: &change.name) { $0.copyBytes(from: name.utf8.prefix($0.count - 1)) }
+            change.write(name: breakers.name(of: transition.breaker))
             note(change, now)
         }
     }
@@ -108,8 +123,15 @@ extension DecisionAgent {
     /// The trading day, for the journal.
     package var day: TradingDay { gate.pointee.day }
 
-    /// What may be sent now.
-    package var tradingState: TradingState { gate.pointee.state() }
+    /// What may be sent now; of one of several strategies its own says.
+    package var tradingState: TradingState {
+        fanOut == nil ? gate.pointee.state() : gate.pointee.wholeState
+    }
+
+    /// What the strategy of that name may send now; nil: there is none.
+    package func tradingState(of name: String) -> TradingState? {
+        gate.pointee.strategies.firstIndex(of: name).map { gate.pointee.state(of: $0) }
+    }
 
     /// Replaces the limits by tighter ones, in force on the next order.
     package func tighten(_ limits: RiskLimits) throws(RiskLimitError) { try gate.pointee.tighten(limits) }
@@ -124,23 +146,34 @@ extension DecisionAgent {
         return true
     }
 
-    /// A person lets trading go on after a day's limit was reached.
-    package func resumeAfterTrip() { gate.pointee.resume(core.pointee.now) }
+    /// A person lets trading go on after a day's limit was reached: the account's, or one of that strategy.
+    package func resumeAfterTrip(ofStrategy name: String? = nil) {
+        guard let name else { return gate.pointee.resume(core.pointee.now) }
+        guard let number = gate.pointee.strategies.firstIndex(of: name) else { return }
+        gate.pointee.resume(strategy: number, core.pointee.now)
+    }
 }
 
 extension apus_journal_state {
-    /// Every change but a strategy's tells the trading day as it is then: its number, its start and its peak, each in two
-    /// halves, and in `reason` why.
-    init(_ change: RiskStateChange, _ day: TradingDay) {
+    private init(_ change: RiskStateChange) {
         self.init()
         before = change.from.rawValue
         after = change.to.rawValue
         reason = UInt16(change.cause.rawValue)
-        if let strategy = change.strategy {
-            subject = UInt8(APUS_SUBJECT_STRATEGY.rawValue)
-            number = UInt16(strategy)
-            return
-        }
+    }
+
+    /// A strategy's own word.
+    init(_ change: RiskStateChange, strategy: Int, _ name: String) {
+        self.init(change)
+        subject = UInt8(APUS_SUBJECT_STRATEGY.rawValue)
+        number = UInt16(strategy)
+        write(name: name)
+    }
+
+    /// Every other change tells the trading day as it is then: its number, its start and its peak, each in two halves, and in
+    /// `reason` why.
+    init(_ change: RiskStateChange, _ day: TradingDay) {
+        self.init(change)
         subject = UInt8(APUS_SUBJECT_DAY.rawValue)
         number = UInt16(truncatingIfNeeded: day.number)
         reserved = day.trip?.rawValue ?? 0
@@ -151,10 +184,18 @@ extension apus_journal_state {
     }
 }
 
+extension apus_journal_state {
+    /// As much of it as fits.
+    mutating func write(name text: String) {
+        withUnsafeMutableBytes(of: &name) { $0.copyBytes(from: text.utf8.prefix($0.count - 1)) }
+    }
+}
+
 extension TradingDay {
     /// The day that a journal's record tells; nil when it tells of something else.
     package init?(_ state: apus_journal_state) {
-        guard UInt32(state.subject) == APUS_SUBJECT_DAY.rawValue else { return nil }
+        let subjects = [APUS_SUBJECT_DAY.rawValue, APUS_SUBJECT_STRATEGY_DAY.rawValue]
+        guard subjects.contains(UInt32(state.subject)) else { return nil }
         func amount(_ low: Int64, _ high: Int64) -> Money {
             Money(atoms: Int128(high) << 64 | Int128(UInt64(bitPattern: low)))
         }

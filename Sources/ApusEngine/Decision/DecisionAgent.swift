@@ -1,7 +1,7 @@
 package import Apus
 internal import CApusRing
 
-/// The decision loop: events and reports in, the strategy's decisions out, through the risk gate alone.
+/// The decision loop: events and reports in, the strategies' decisions out, through the risk gate alone.
 ///
 /// A turn drains reports, then events, then timers, each in a bounded batch. In steady state it does not allocate,
 /// count references, lock or make a system call.
@@ -12,7 +12,12 @@ package final class DecisionAgent: Agent, @unchecked Sendable {
     let sink: any OrderSink
     let table: InstrumentTable
     let orders: OrderTable
+    /// The strategy; several as one.
     let box: AnyStrategyBox
+    /// The same, where the account is split among several.
+    let fanOut: StrategyFanOut?
+    private let ledger: StrategyLedger?
+    package let settings: [StrategySetting]
     let configuration: EngineConfiguration
     let producer: OrderProducer
     // Memory of its own for what changes with every event: no exclusivity checks, no moves.
@@ -31,18 +36,26 @@ package final class DecisionAgent: Agent, @unchecked Sendable {
     let venueFamily: VenueFamily
 
     /// An agent that starts at the newest event. Instruments are those of the feed's directory, in its order.
-    /// - Throws: `InstrumentError`, `RiskLimitError`, or what the strategy's `make` throws; each names the key.
+    /// - Throws: `InstrumentError`, `RiskLimitError`, `StrategySettingError`, or what a strategy's `make` throws; each names
+    ///   the key.
     package init(
-        strategy: StrategyDescription, parameters: [String: String] = [:], instruments: [InstrumentDefinition],
-        feed: any FeedSource, sink: any OrderSink, time: TimeSource, configuration: EngineConfiguration,
-        journal: JournalPort? = nil
+        strategies: [StrategySetting], instruments: [InstrumentDefinition], feed: any FeedSource, sink: any OrderSink,
+        time: TimeSource, configuration: EngineConfiguration, journal: JournalPort? = nil
     ) throws {
-        let (box, complete) = try strategy.instantiate(parameters)
+        try Self.check(strategies, instruments)
+        let made = try strategies.map { setting in
+            let (box, parameters) = try setting.blaming { try setting.description.instantiate(setting.parameters) }
+            return (setting: setting, box: box, parameters: parameters)
+        }
         let table = InstrumentTable(board: feed.view.pointee.board)
         let orders = OrderTable(capacity: configuration.orderCapacity)
+        let ledger =
+            Self.isSplit(strategies, configuration)
+            ? StrategyLedger(strategies: strategies.count, instruments: table.capacity) : nil
+        let rows = ledger?.rows ?? StrategyRows()
         var gate = try RiskGate(
             configuration.limits, instruments: table, orders: orders, trading: sink.queues.pointee.trading,
-            strategies: [strategy.name])
+            strategies: strategies.map(\.name), rows: rows)
         gate.wallOffset = time.realtimeOffset
         if let breakers = configuration.breakers, !configuration.venueBreaker.isEmpty {
             gate.attach(breakers.named(configuration.venueBreaker))
@@ -50,7 +63,8 @@ package final class DecisionAgent: Agent, @unchecked Sendable {
         for definition in instruments { try gate.add(table.add(definition)) }
         self.feed = feed
         self.sink = sink
-        self.box = box
+        settings = strategies
+        self.ledger = ledger
         self.table = table
         self.configuration = configuration
         self.journal = journal
@@ -64,19 +78,65 @@ package final class DecisionAgent: Agent, @unchecked Sendable {
         life = .allocate(capacity: 1)
         life.initialize(
             to: OrderLife(
-                orders, reconcilePause: configuration.reconcilePause, lateArrival: configuration.lateArrival))
+                orders, reconcilePause: configuration.reconcilePause, lateArrival: configuration.lateArrival,
+                rows: rows))
         self.gate = .allocate(capacity: 1)
         self.gate.initialize(to: gate)
         timers = .allocate(capacity: 1)
-        timers.initialize(to: TimerTable())
+        timers.initialize(to: TimerTable(strategies: strategies.count))
         state = .allocate(capacity: 1)
         state.initialize(to: DecisionState(reader: apus_public_reader(feed.view, false), time: time))
         core = .allocate(capacity: 1)
+        fanOut = rows.isSplit ? StrategyFanOut(made, capacity: table.capacity) : nil
+        box = fanOut ?? made[0].box
         core.initialize(
             to: ContextCore(
-                instruments: table.records, instrumentCount: table.count, orders: orders.records, open: orders.open,
+                at: core, instruments: table, orders: orders.records, open: orders.open,
                 desk: Self.desk(Unmanaged.passUnretained(self).toOpaque()), startBalance: configuration.startBalance,
-                parameters: complete))
+                parameters: made[0].parameters))
+        if let fanOut {
+            fanOut.open(
+                core.pointee, table,
+                positions: strategies.indices.map { rows.block(UInt8($0)).pointer(to: \.position)! },
+                stride: MemoryLayout<StrategyRow>.stride, openCounts: orders.openByStrategy)
+            core.pointee.strategy = Order.nobody
+        }
+    }
+
+    /// An engine of one strategy.
+    package convenience init(
+        strategy: StrategyDescription, parameters: [String: String] = [:], instruments: [InstrumentDefinition],
+        feed: any FeedSource, sink: any OrderSink, time: TimeSource, configuration: EngineConfiguration,
+        journal: JournalPort? = nil
+    ) throws {
+        try self.init(
+            strategies: [StrategySetting(strategy, parameters: parameters)], instruments: instruments, feed: feed,
+            sink: sink, time: time, configuration: configuration, journal: journal)
+    }
+
+    /// Whether what is whose must be told apart: one strategy without limits of its own that trades everything has everything.
+    private static func isSplit(_ strategies: [StrategySetting], _ configuration: EngineConfiguration) -> Bool {
+        strategies.count > 1 || !strategies[0].symbols.isEmpty
+            || configuration.limits.strategies[strategies[0].name] != nil
+    }
+
+    private static func check(_ strategies: [StrategySetting], _ instruments: [InstrumentDefinition]) throws {
+        precondition(!strategies.isEmpty, "an engine runs a strategy")
+        var names: Set<String> = []
+        for setting in strategies {
+            func refuse(_ reason: String) -> StrategySettingError {
+                StrategySettingError(strategy: setting.name, reason: reason)
+            }
+            guard names.insert(setting.name).inserted else { throw refuse("another one has that name") }
+            for symbol in setting.symbols where !instruments.contains(where: { $0.symbol == symbol }) {
+                throw refuse("the engine has no instrument \(symbol)")
+            }
+        }
+        guard strategies.count <= APUS_STRATEGIES_MAX else {
+            throw StrategySettingError(
+                strategy: strategies[Int(APUS_STRATEGIES_MAX)].name,
+                reason: "an engine runs at most \(APUS_STRATEGIES_MAX)")
+        }
     }
 
     deinit {
@@ -93,7 +153,13 @@ package final class DecisionAgent: Agent, @unchecked Sendable {
 
     /// The instruments, for the control plane's tables. Between turns, by the thread that runs them.
     package var instruments: InstrumentTable { table }
+    /// What the whole account sees; one strategy that has everything sees the same.
     package var context: Context { Context(core) }
+    /// What the strategy of that name sees; nil: there is none.
+    package func context(of strategy: String) -> Context? {
+        guard let number = settings.firstIndex(where: { $0.name == strategy }) else { return nil }
+        return fanOut?.context(number) ?? context
+    }
     /// Orders that venue or guard refused, and the newest code. Between turns, by the thread that runs them.
     package var rejections: (count: UInt64, code: Int32, isGuards: Bool) {
         let newest = life.pointee.newestRejection
@@ -107,23 +173,24 @@ package final class DecisionAgent: Agent, @unchecked Sendable {
         try gate.pointee.add(instrument)
         apply(rates: configuration, instrument)
         core.pointee.instrumentCount = table.count
+        fanOut?.add(instrument)
         note(instrument: table.count - 1, core.pointee.now)
     }
 
     // MARK: Its life
 
-    /// Tells the strategy to start; books that are already live follow in the first turn. Once, before the first turn.
-    /// - Throws: what the strategy throws: it does not want to run.
+    /// Tells the strategies to start; books that are already live follow in the first turn. Once, before the first turn.
+    /// - Throws: what a strategy throws: it does not want to run.
     package func start(_ now: UInt64) throws {
         advance(now)
         state.pointee.startTime = now
         prepareAccount(now)
         markAllForResync()
-        try box.start(context)
+        if fanOut != nil { try box.start(context) } else { try settings[0].blaming { try box.start(context) } }
         shareOrders()
     }
 
-    /// Tells the strategy to stop. New orders are refused from now on; cancels pass. Turns may follow, for the last
+    /// Tells the strategies to stop. New orders are refused from now on; cancels pass. Turns may follow, for the last
     /// reports.
     package func stop(_ now: UInt64) {
         advance(now)

@@ -10,6 +10,8 @@ package struct EngineConfiguration: Sendable {
     package var startBalance = Money.zero
     /// The trading day as a journal has it.
     package var day: TradingDay?
+    /// The same of strategies with limits of their own, by name.
+    package var strategyDays: [String: TradingDay] = [:]
     /// The program's circuit breakers, and the name of the one that stands before the venue's orders.
     package var breakers: CircuitBreakers?
     package var venueBreaker = ""

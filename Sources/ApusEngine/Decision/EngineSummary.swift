@@ -27,9 +27,25 @@ package struct EngineSummary: Codable, Sendable, Equatable {
     package var profit = ProfitSummary()
     /// Instruments that were traded.
     package var positions: [PositionSummary] = []
+    /// Each strategy's part.
+    package var strategies: [StrategySummary] = []
     package var hops: [String: HopSummary] = [:]
 
     package init() {}
+}
+
+/// What one strategy has done, and what of the account is its own.
+package struct StrategySummary: Codable, Sendable, Equatable {
+    package var name: String
+    package var orders: UInt64 = 0
+    package var modifies: UInt64 = 0
+    package var fills: UInt64 = 0
+    /// What the risk gate refused of it.
+    package var blocked: UInt64 = 0
+    package var openOrders = 0
+    package var pnl: Double = 0
+    package var profit = ProfitSummary()
+    package var positions: [PositionSummary] = []
 }
 
 /// Exact amounts in the settlement asset.
@@ -38,6 +54,12 @@ package struct ProfitSummary: Codable, Sendable, Equatable {
     package var unrealised = Money.zero
     package var fees = Money.zero
     package var net = Money.zero
+
+    init(_ profit: Profit) {
+        (realised, unrealised, fees, net) = (profit.realised, profit.unrealised, profit.fees, profit.net)
+    }
+
+    package init() {}
 }
 
 /// A position, its numbers in digits.
@@ -123,11 +145,10 @@ extension DecisionAgent {
         summary.openOrders = orders.openCount
         let end = max(state.pointee.turnTime, core.pointee.now)
         summary.seconds = Double(end - min(state.pointee.startTime, end)) / 1e9
-        let profit = context.profit
-        summary.pnl = profit.net.double
-        summary.profit = ProfitSummary(
-            realised: profit.realised, unrealised: profit.unrealised, fees: profit.fees, net: profit.net)
-        summary.positions = context.instruments.compactMap { positionSummary($0) }
+        summary.profit = ProfitSummary(context.profit)
+        summary.pnl = summary.profit.net.double
+        summary.positions = positions(context)
+        summary.strategies = settings.indices.map { strategySummary($0, summary) }
         summary.hops = HopSummary.all(counters)
         return summary
     }
@@ -135,12 +156,34 @@ extension DecisionAgent {
     /// What of an order is known to be filled, but not at which price. Between turns.
     package func assumed(_ id: OrderID) -> Int64 { orders.find(id)?.pointee.assumed ?? 0 }
 
-    private func positionSummary(_ instrument: Instrument) -> PositionSummary? {
-        let position = context.position(of: instrument)
-        guard position.bought != .zero || position.sold != .zero else { return nil }
-        return PositionSummary(
-            instrument: instrument.symbol, quantity: instrument.text(position.quantity),
-            averagePrice: position.averagePrice.map { instrument.text($0) }, realised: position.realised,
-            unrealised: position.unrealised, fees: position.fees)
+    private func strategySummary(_ number: Int, _ whole: EngineSummary) -> StrategySummary {
+        var summary = StrategySummary(name: settings[number].name)
+        guard let fanOut else {
+            (summary.orders, summary.modifies, summary.fills) = (whole.orders, whole.modifies, whole.fills)
+            summary.blocked = Refusal.allCases.reduce(0) { $0 + gate.pointee.count($1) }
+            summary.openOrders = whole.openOrders
+            (summary.pnl, summary.profit, summary.positions) = (whole.pnl, whole.profit, whole.positions)
+            return summary
+        }
+        let share = gate.pointee.shares[number], context = fanOut.context(number)
+        (summary.orders, summary.modifies, summary.blocked) = (share.placed, share.modified, share.refused)
+        let rows = life.pointee.rows.block(UInt8(number))
+        summary.fills = (0..<table.count).reduce(0) { $0 + rows[$1].fills }
+        summary.openOrders = context.openOrders.count
+        summary.profit = ProfitSummary(context.profit)
+        summary.pnl = summary.profit.net.double
+        summary.positions = positions(context)
+        return summary
+    }
+
+    private func positions(_ context: Context) -> [PositionSummary] {
+        context.instruments.compactMap { instrument in
+            let position = context.position(of: instrument)
+            guard position.bought != .zero || position.sold != .zero else { return nil }
+            return PositionSummary(
+                instrument: instrument.symbol, quantity: instrument.text(position.quantity),
+                averagePrice: position.averagePrice.map { instrument.text($0) }, realised: position.realised,
+                unrealised: position.unrealised, fees: position.fees)
+        }
     }
 }

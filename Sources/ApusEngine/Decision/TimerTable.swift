@@ -1,6 +1,6 @@
 internal import Apus
 
-/// The timers of a strategy, in fixed memory. Equal times fire in the order they were set.
+/// The timers of strategies, in fixed memory, 64 for each. Equal times fire in the order they were set.
 package struct TimerTable: ~Copyable {
     package static let capacity = 64
 
@@ -11,25 +11,41 @@ package struct TimerTable: ~Copyable {
     }
 
     private let entries: UnsafeMutablePointer<Entry>
+    /// How many each strategy has.
+    private let counts: UnsafeMutablePointer<Int>
+    private let strategies: Int
     private var count = 0
     private var nextID: UInt64 = 1
     /// The earliest time; `.max` when no timer is set.
     private(set) var earliest: UInt64 = .max
 
-    init() { entries = .allocate(capacity: Self.capacity) }
-
-    deinit { entries.deallocate() }
-
-    mutating func set(at time: UInt64, every pause: UInt64) -> TimerID? {
-        guard count < Self.capacity else { return nil }
-        (entries + count).initialize(to: Entry(time: time, pause: pause, id: nextID))
-        count += 1
-        nextID += 1
-        earliest = min(earliest, time)
-        return TimerID(nextID - 1)
+    init(strategies: Int = 1) {
+        self.strategies = strategies
+        entries = .allocate(capacity: strategies * Self.capacity)
+        counts = .allocate(capacity: strategies)
+        counts.initialize(repeating: 0, count: strategies)
     }
 
-    mutating func cancel(_ timer: TimerID) -> Bool {
+    deinit {
+        entries.deallocate()
+        counts.deallocate()
+    }
+
+    mutating func set(at time: UInt64, every pause: UInt64, of strategy: UInt8) -> TimerID? {
+        let owner = Int(strategy)
+        guard owner < strategies, counts[owner] < Self.capacity else { return nil }
+        let timer = TimerID(nextID, of: strategy)
+        (entries + count).initialize(to: Entry(time: time, pause: pause, id: timer.value))
+        count += 1
+        counts[owner] += 1
+        nextID += 1
+        earliest = min(earliest, time)
+        return timer
+    }
+
+    /// Only a strategy's own.
+    mutating func cancel(_ timer: TimerID, of strategy: UInt8) -> Bool {
+        guard timer.strategy == Int(strategy) else { return false }
         for index in 0..<count where entries[index].id == timer.value {
             remove(index)
             return true
@@ -38,6 +54,7 @@ package struct TimerTable: ~Copyable {
     }
 
     private mutating func remove(_ index: Int) {
+        counts[TimerID(entries[index].id).strategy] -= 1
         count -= 1
         for later in index..<count { entries[later] = entries[later + 1] }
         renew()

@@ -50,7 +50,13 @@ extension OrderLife {
     ) -> Money {
         let fee = Money(hundredMillionths: report.pointee.fee)
         guard report.pointee.flags & UInt8(APUS_REPORT_FEE_OTHER_ASSET.rawValue) != 0 else { return fee }
-        return record.pointee.order.instrument.record.pointee.worth(ofOtherFee: fee, isUndone: isUndone)
+        let instrument = record.pointee.order.instrument.record
+        let worth = instrument.pointee.worth(ofOtherFee: fee), change = (isUndone ? -fee : fee).atoms
+        instrument.pointee.position.note(otherFee: change, isUndone: isUndone, isValued: worth != nil)
+        if rows.isSplit {
+            rows.row(record).pointee.position.note(otherFee: change, isUndone: isUndone, isValued: worth != nil)
+        }
+        return worth ?? .zero
     }
 
     mutating func take(_ fill: Fill, _ record: UnsafeMutablePointer<OrderRecord>) {
@@ -59,6 +65,13 @@ extension OrderLife {
         instrument.pointee.position.apply(
             record.pointee.order.side, price: fill.price.units, quantity: fill.quantity.units, fee: fill.fee.atoms,
             instrument.pointee.economics)
+        if rows.isSplit {
+            let own = rows.row(record)
+            own.pointee.fills += 1
+            own.pointee.position.apply(
+                record.pointee.order.side, price: fill.price.units, quantity: fill.quantity.units, fee: fill.fee.atoms,
+                instrument.pointee.economics)
+        }
         record.pointee.order.filled += fill.quantity
         if record.pointee.order.remaining < .zero { overfills += 1 }
         guard record.pointee.order.isOpen else {
@@ -87,6 +100,11 @@ extension OrderLife {
         instrument.pointee.position.correct(
             record.pointee.order.side, from: record.pointee.assumedPrice, to: price, quantity: quantity, fee: fee.atoms,
             instrument.pointee.economics)
+        if rows.isSplit {
+            rows.row(record).pointee.position.correct(
+                record.pointee.order.side, from: record.pointee.assumedPrice, to: price, quantity: quantity,
+                fee: fee.atoms, instrument.pointee.economics)
+        }
         record.pointee.assumed -= quantity
     }
 
@@ -123,6 +141,10 @@ extension OrderLife {
         let instrument = record.pointee.order.instrument.record
         instrument.pointee.position.undo(
             record.pointee.order.side, price: price, quantity: back, fee: fee.atoms, instrument.pointee.economics)
+        if rows.isSplit {
+            rows.row(record).pointee.position.undo(
+                record.pointee.order.side, price: price, quantity: back, fee: fee.atoms, instrument.pointee.economics)
+        }
         record.pointee.order.filled -= Quantity(units: back)
         record.pointee.reported = max(record.pointee.reported - back, record.pointee.order.filled.units)
         settle(report, record)
@@ -173,13 +195,19 @@ extension OrderLife {
         trades.note(report.pointee.trade_id, order: Self.account(report))
         let record = instruments.records + Int(report.pointee.instrument)
         if UInt32(report.pointee.kind) == APUS_REPORT_FUNDING.rawValue {
+            if rows.isSplit { rows.share(funding: amount.atoms, record) }
             record.pointee.position.pay(funding: amount.atoms)
             return true
         }
         guard report.pointee.quantity > 0 else { return false }
+        let side = report.pointee.side == Side.buy.rawValue ? Side.buy : .sell
+        if rows.isSplit {
+            rows.share(
+                side, price: report.pointee.price, quantity: report.pointee.quantity, fee: amount.atoms, record)
+        }
         record.pointee.position.apply(
-            report.pointee.side == Side.buy.rawValue ? .buy : .sell, price: report.pointee.price,
-            quantity: report.pointee.quantity, fee: amount.atoms, record.pointee.economics)
+            side, price: report.pointee.price, quantity: report.pointee.quantity, fee: amount.atoms,
+            record.pointee.economics)
         return true
     }
 

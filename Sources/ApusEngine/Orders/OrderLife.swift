@@ -15,6 +15,8 @@ package struct OrderLife {
     let trades: TradeTable
     let reconcilePause: UInt64
     let lateArrival: UInt64
+    /// What each strategy holds and has open.
+    package internal(set) var rows: StrategyRows
     /// Reports of orders that the table does not know. The position is left alone: a doubled fill cannot be told from
     /// a new one.
     package internal(set) var strangers: UInt64 = 0
@@ -34,8 +36,10 @@ package struct OrderLife {
     package internal(set) var unknownCount = 0
 
     package init(
-        _ table: OrderTable, trades: TradeTable? = nil, reconcilePause: UInt64 = 0, lateArrival: UInt64 = 0
+        _ table: OrderTable, trades: TradeTable? = nil, reconcilePause: UInt64 = 0, lateArrival: UInt64 = 0,
+        rows: StrategyRows = StrategyRows()
     ) {
+        self.rows = rows
         self.table = table
         self.trades = trades ?? TradeTable(capacity: 4 * table.capacity)
         self.reconcilePause = reconcilePause
@@ -438,6 +442,14 @@ package struct OrderLife {
             instrument.pointee.openBuys += change
         } else {
             instrument.pointee.openSells += change
+        }
+        if rows.isSplit {
+            let own = rows.row(record)
+            if record.pointee.order.side == .buy {
+                own.pointee.openBuys += change
+            } else {
+                own.pointee.openSells += change
+            }
         }
         if instrument.pointee.isPaidInFull { reserveCost(record, quantity) }
     }

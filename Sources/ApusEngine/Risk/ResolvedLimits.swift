@@ -20,21 +20,10 @@ struct ResolvedLimits {
     init(_ limits: RiskLimits, _ instrument: Instrument) throws(RiskLimitError) {
         let own = limits.instruments[instrument.symbol] ?? InstrumentLimits()
         func units(_ value: ExactDecimal?, _ key: String) throws(RiskLimitError) -> Int64 {
-            guard let value else { return .max }
-            do {
-                return try instrument.quantity(value).units
-            } catch .overflow {
-                return .max
-            } catch {
-                throw RiskLimitError(key: key, reason: "\(value) for \(instrument.symbol): \(error.description)")
-            }
+            try Self.units(value, key, instrument)
         }
         func within(_ value: Int64, _ range: ClosedRange<Int64>, _ key: String) throws(RiskLimitError) -> Int64 {
-            guard range.contains(value) else {
-                let bounds = "\(range.lowerBound) to \(range.upperBound)"
-                throw RiskLimitError(key: key, reason: "\(value) is not within \(bounds)")
-            }
-            return value
+            try Self.within(value, range, key)
         }
         let record = instrument.record
         let economics = record.pointee.economics
@@ -44,9 +33,8 @@ struct ResolvedLimits {
         minOrderParts = economics.least(worth: least.atoms)
         positionParts = economics.most(worth: (own.maxPositionNotional ?? limits.maxPositionNotional).atoms)
         let quantity = try units(own.maxOrderQuantity ?? limits.maxOrderQuantity, "maxOrderQuantity")
-        orderQuantity = min(try within(quantity, 0 ... .max, "maxOrderQuantity"), record.pointee.maxQuantity)
-        position = try within(
-            try units(own.maxPosition ?? limits.maxPosition, "maxPosition"), 0 ... .max, "maxPosition")
+        orderQuantity = min(quantity, record.pointee.maxQuantity)
+        position = try units(own.maxPosition ?? limits.maxPosition, "maxPosition")
         bandPpm = try within(own.priceBandPpm ?? limits.priceBandPpm, 0...1_000_000, "priceBandPpm")
         let usual: Int64 = instrument.contract == .binary ? 1_000_000 : 100_000
         tradeBandPpm = try within(
@@ -57,6 +45,32 @@ struct ResolvedLimits {
         openOrders = Int32(try within(orders, 0...Int64(Int32.max), "maxInstrumentOrders"))
         let rate = Int64(own.ordersPerMinute ?? limits.ordersPerMinute)
         ordersPerMinute = Int(try within(rate, 0...Self.fastest, "ordersPerMinute"))
+    }
+
+    /// A quantity in the instrument's units; nil: no bound.
+    static func units(
+        _ value: ExactDecimal?, _ key: String, _ instrument: Instrument
+    ) throws(RiskLimitError) -> Int64 {
+        guard let value else { return .max }
+        let units: Int64
+        do {
+            units = try instrument.quantity(value).units
+        } catch .overflow {
+            return .max
+        } catch {
+            throw RiskLimitError(key: key, reason: "\(value) for \(instrument.symbol): \(error.description)")
+        }
+        return try within(units, 0 ... .max, key)
+    }
+
+    private static func within(
+        _ value: Int64, _ range: ClosedRange<Int64>, _ key: String
+    ) throws(RiskLimitError) -> Int64 {
+        guard range.contains(value) else {
+            let bounds = "\(range.lowerBound) to \(range.upperBound)"
+            throw RiskLimitError(key: key, reason: "\(value) is not within \(bounds)")
+        }
+        return value
     }
 
     /// One order a nanosecond: as good as no limit.

@@ -58,15 +58,13 @@ struct PriceBand {
     }
 }
 
-/// Limits of the account and of each strategy, made ready.
+/// Limits of the account, and how its order rates are shared out, made ready.
 struct AccountLimits {
     let openOrders: Int
     let gross: Int128
     let net: Int128
     let leverage: Int
     let funding: Funding
-    /// By strategy; empty when there is one strategy, whose limits are the account's.
-    let strategyOrders: [Int]
     private let shares: [Int]
     private let wholeShare: Int
 
@@ -78,9 +76,7 @@ struct AccountLimits {
         net = limits.maxNetExposure.atoms
         leverage = limits.leverage
         funding = limits.funding
-        let isAlone = strategies.count == 1
-        strategyOrders = isAlone ? [] : own.map { min($0.maxOpenOrders ?? .max, limits.maxOpenOrders) }
-        openOrders = isAlone ? min(limits.maxOpenOrders, own[0].maxOpenOrders ?? .max) : limits.maxOpenOrders
+        openOrders = limits.maxOpenOrders
     }
 
     /// A strategy's part of an instrument's order rate.
@@ -118,6 +114,7 @@ extension RiskGate {
         if request.expiry != 0, let refusal = checkExpiry(request, place) { return refusal }
         if let refusal = checkOwnOrders(request, place, band) { return refusal }
         if let refusal = checkExposure(request, place) { return refusal }
+        if rows.isSplit, let refusal = checkStrategy(request, place) { return refusal }
         if place.isNew, let refusal = checkOpenOrders(request, place) { return refusal }
         return checkRates(request, place)
     }
@@ -128,6 +125,7 @@ extension RiskGate {
         if state != .active {
             if state == .halted || !request.isReduceOnly {
                 if watch.day.trip != nil { return .dayLossReached }
+                if rows.isSplit && hasTripped(request.strategy) { return .dayLossOfStrategyReached }
                 return state == .halted ? .killed : .onlyReducing
             }
         }
@@ -318,11 +316,6 @@ extension RiskGate {
         if place.record.pointee.openOrders - Int32(own) >= place.limit.pointee.openOrders {
             return .tooManyOpenOrdersOfInstrument
         }
-        if !account.strategyOrders.isEmpty {
-            let strategy = Int(request.strategy)
-            let open = Int(orders.byStrategy[strategy]) - own
-            if open >= account.strategyOrders[strategy] { return .tooManyOpenOrdersOfStrategy }
-        }
         return nil
     }
 
@@ -330,6 +323,7 @@ extension RiskGate {
     private func checkRates(_ request: OrderRequest, _ place: Place) -> Refusal? {
         if !rate.allows(place.now) { return .rateExceeded }
         if !rates[bucket(place.record, request.strategy)].allows(place.now) { return .instrumentRateExceeded }
+        if rows.isSplit && !shares[Int(request.strategy)].rate.allows(place.now) { return .strategyRateExceeded }
         return breakerCondition == nil ? nil : checkBreaker(place)
     }
 

@@ -8,6 +8,14 @@ extension RiskGate {
         states.set(word: state, of: strategy, at: now)
     }
 
+    /// As `resume`, after a limit of one strategy's own was reached.
+    package mutating func resume(strategy: Int, _ now: UInt64) {
+        _ = ledger.settle()
+        guard rows.isSplit, shares[strategy].watch.day.trip != nil else { return }
+        shares[strategy].watch.resume(shares[strategy].totals.result)
+        states.set(trip: .active, of: strategy, because: .resumed, at: now)
+    }
+
     /// A person resumes after a day's limit was reached. What was lost so far is accepted: the limits hold from here on.
     package mutating func resume(_ now: UInt64) {
         _ = ledger.settle()
@@ -36,12 +44,29 @@ extension RiskGate {
     /// The trading day, to be journaled with each `RiskStateChange` and as often as its peak matters.
     package var day: TradingDay { watch.day }
 
+    /// As `day`, one strategy's own.
+    package func day(of strategy: Int) -> TradingDay { shares[strategy].watch.day }
+
+    /// Whether a limit of the strategy's own was reached, and nobody has resumed since.
+    func hasTripped(_ strategy: UInt8) -> Bool {
+        strategy != Order.nobody && shares[Int(strategy)].watch.day.trip != nil
+    }
+
     /// Takes up a trading day from a journal, after positions and what they have earned were restored.
     package mutating func restore(_ day: TradingDay, now: UInt64) {
         _ = ledger.settle()
         watch.restore(day)
         enterDay(now)
         if let trip = day.trip { stop(trip, now) }
+        judgeResult(now)
+    }
+
+    /// As `restore`, one strategy's own.
+    package mutating func restore(_ day: TradingDay, of strategy: Int, now: UInt64) {
+        _ = ledger.settle()
+        shares[strategy].watch.restore(day)
+        enterDay(now)
+        if let trip = day.trip { stop(strategy, trip, now) }
         judgeResult(now)
     }
 
@@ -55,17 +80,50 @@ extension RiskGate {
         if watch.enter(now, wallOffset: wallOffset, result: ledger.totals.pointee.result) {
             states.note(.newDay, from: states.own, to: states.own, at: now)
         }
+        if rows.isSplit { enterDayOfEach(now) }
+    }
+
+    private mutating func enterDayOfEach(_ now: UInt64) {
+        for strategy in 0..<strategies.count {
+            let share = shares + strategy
+            let isNew = share.pointee.watch.enter(
+                now, wallOffset: wallOffset, result: share.pointee.totals.result)
+            let state = states.trip(strategy)
+            if isNew { states.note(.newDay, from: state, to: state, strategy: UInt8(strategy), at: now) }
+        }
     }
 
     @inline(__always)
     mutating func judgeResult(_ now: UInt64) {
         if let trip = watch.judge(ledger.totals.pointee.result) { stop(trip, now) }
+        if rows.isSplit { judgeEach(now) }
+    }
+
+    private mutating func judgeEach(_ now: UInt64) {
+        for strategy in 0..<strategies.count {
+            let share = shares + strategy
+            if let trip = share.pointee.watch.judge(share.pointee.totals.result) { stop(strategy, trip, now) }
+        }
     }
 
     private mutating func stop(_ trip: TradingDay.Trip, _ now: UInt64) {
-        let cause: RiskStateChange.Cause = trip == .dailyLoss ? .dailyLoss : .drawdown
-        set(own: max(limits.lossState, states.own), because: cause, at: now)
-        mustCancel = states.own == .halted
+        set(own: max(limits.lossState, states.own), because: Self.cause(trip), at: now)
+        mustCancel = mustCancel || states.own == .halted
+    }
+
+    private mutating func stop(_ strategy: Int, _ trip: TradingDay.Trip, _ now: UInt64) {
+        states.set(trip: limits.lossState, of: strategy, because: Self.cause(trip), at: now)
+        mustCancel = mustCancel || limits.lossState == .halted
+    }
+
+    private static func cause(_ trip: TradingDay.Trip) -> RiskStateChange.Cause {
+        trip == .dailyLoss ? .dailyLoss : .drawdown
+    }
+
+    /// Whether a limit that was reached wants an order of that strategy canceled.
+    func isHaltedByTrip(_ strategy: UInt8) -> Bool {
+        if watch.day.trip != nil && states.own == .halted { return true }
+        return rows.isSplit && hasTripped(strategy) && states.trip(Int(strategy)) == .halted
     }
 
     // MARK: Balance
@@ -89,7 +147,7 @@ extension RiskGate {
     /// - Throws: an error that names the first limit that would let more through; then nothing has changed. Looser limits
     ///   need a restart.
     package mutating func tighten(_ new: RiskLimits) throws(RiskLimitError) {
-        try new.check()
+        try new.check(strategies)
         if let key = new.looser(than: limits) {
             throw RiskLimitError(key: key, reason: "can be tightened while running, and loosened only by a restart")
         }
@@ -103,10 +161,28 @@ extension RiskGate {
             }
             own.append(limit)
         }
+        var shared: [StrategyInstrumentLimits] = []
+        for index in 0..<instruments.count {
+            for (strategy, name) in strategies.enumerated() {
+                let limit = try StrategyInstrumentLimits(
+                    new.strategies[name] ?? StrategyLimits(), of: name, instruments[index])
+                if let key = limit.looser(than: ownLimits[index * strategies.count + strategy]) {
+                    throw RiskLimitError(
+                        key: "strategies.\(name).\(key)",
+                        reason:
+                            "would be looser for \(instruments[index].symbol); limits are loosened only by a restart")
+                }
+                shared.append(limit)
+            }
+        }
         limits = new
+        for (place, limit) in shared.enumerated() { ownLimits[place] = limit }
+        for (strategy, name) in strategies.enumerated() {
+            shares[strategy].tighten(new.strategies[name] ?? StrategyLimits(), new)
+        }
         account = AccountLimits(new, strategies: strategies)
         rate.tighten(to: TokenBucket(perSecond: new.ordersPerSecond, burst: new.orderBurst))
-        watch.tighten(new)
+        watch.tighten(maxLoss: new.maxDailyLoss, maxDrawdown: new.maxDrawdown)
         for (index, limit) in own.enumerated() {
             resolved[index] = limit
             for strategy in 0..<strategies.count {
@@ -135,9 +211,22 @@ extension RiskLimits {
         if orderBurst > old.orderBurst { return "orderBurst" }
         for name in Set(strategies.keys).union(old.strategies.keys).sorted() {
             let new = strategies[name] ?? StrategyLimits(), old = old.strategies[name] ?? StrategyLimits()
-            if new.maxOpenOrders ?? .max > old.maxOpenOrders ?? .max { return "strategies.\(name).maxOpenOrders" }
-            if new.rateShare != old.rateShare { return "strategies.\(name).rateShare" }
+            if let key = new.looser(than: old) { return "strategies.\(name).\(key)" }
         }
         return nil
+    }
+}
+
+extension StrategyLimits {
+    /// The first limit that lets more through than before; those of each instrument are compared where they are resolved.
+    func looser(than old: StrategyLimits) -> String? {
+        func isLooser(_ new: Money?, _ old: Money?) -> Bool { new ?? .greatest > old ?? .greatest }
+        if maxOpenOrders ?? .max > old.maxOpenOrders ?? .max { return "maxOpenOrders" }
+        if isLooser(maxGrossExposure, old.maxGrossExposure) { return "maxGrossExposure" }
+        if isLooser(maxNetExposure, old.maxNetExposure) { return "maxNetExposure" }
+        if isLooser(maxDailyLoss, old.maxDailyLoss) { return "maxDailyLoss" }
+        if isLooser(maxDrawdown, old.maxDrawdown) { return "maxDrawdown" }
+        if ordersPerMinute ?? .max > old.ordersPerMinute ?? .max { return "ordersPerMinute" }
+        return rateShare != old.rateShare ? "rateShare" : nil
     }
 }

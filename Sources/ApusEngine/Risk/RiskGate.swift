@@ -68,8 +68,8 @@ package enum Verdict: ~Copyable {
 /// `docs/RISK.md` lists them. Decision thread only; nothing is allocated for an order.
 ///
 /// Cancels and queries always pass. New orders and changes are checked in this order: trading state, book, quantity,
-/// price, end, value, own orders, position, exposure, balance, open orders, rates, the venue's breaker. A change is
-/// checked like a new order in place of the old one.
+/// price, end, value, own orders, position, exposure, balance, the strategy's own limits, open orders, rates, the venue's
+/// breaker. A change is checked like a new order in place of the old one.
 package struct RiskGate: ~Copyable {
     let resolved: UnsafeMutablePointer<ResolvedLimits>
     let instruments: InstrumentTable
@@ -86,6 +86,10 @@ package struct RiskGate: ~Copyable {
     var cancelRate: TokenBucket
     /// By instrument and strategy.
     let rates: UnsafeMutablePointer<TokenBucket>
+    /// What each of several strategies holds and has open; what it may do, by its number, and by instrument and number.
+    let rows: StrategyRows
+    let shares: UnsafeMutablePointer<StrategyRisk>
+    let ownLimits: UnsafeMutablePointer<StrategyInstrumentLimits>
     let ownPrices: UnsafeMutablePointer<OwnPrices>
     var states = RiskStates()
     var watch: DayWatch
@@ -105,9 +109,10 @@ package struct RiskGate: ~Copyable {
 
     package init(
         _ limits: RiskLimits, instruments: InstrumentTable, orders: OrderTable, trading: UnsafeMutablePointer<UInt64>,
-        strategies: [String] = [""]
+        strategies: [String] = [""], rows: StrategyRows = StrategyRows()
     ) throws(RiskLimitError) {
-        try limits.check()
+        precondition(strategies.count == (rows.isSplit ? rows.count : 1), "several strategies have a row each")
+        try limits.check(strategies)
         self.limits = limits
         self.instruments = instruments
         self.orders = OpenOrderView(orders)
@@ -116,9 +121,16 @@ package struct RiskGate: ~Copyable {
         account = AccountLimits(limits, strategies: strategies)
         rate = TokenBucket(perSecond: limits.ordersPerSecond, burst: limits.orderBurst)
         cancelRate = TokenBucket(perSecond: limits.cancelsPerSecond, burst: limits.cancelsPerSecond)
-        watch = DayWatch(limits)
-        ledger = RiskLedger(instruments)
+        watch = DayWatch(
+            hour: limits.dayStartHour, maxLoss: limits.maxDailyLoss, maxDrawdown: limits.maxDrawdown)
         let capacity = max(instruments.capacity, 1)
+        self.rows = rows
+        shares = .allocate(capacity: strategies.count)
+        for (number, name) in strategies.enumerated() {
+            (shares + number).initialize(to: StrategyRisk(limits.strategies[name] ?? StrategyLimits(), limits))
+        }
+        ownLimits = .allocate(capacity: capacity * strategies.count)
+        ledger = RiskLedger(instruments, rows, shares)
         resolved = .allocate(capacity: capacity)
         rates = .allocate(capacity: capacity * strategies.count)
         ownPrices = .allocate(capacity: capacity)
@@ -132,6 +144,8 @@ package struct RiskGate: ~Copyable {
     deinit {
         resolved.deallocate()
         rates.deallocate()
+        shares.deallocate()
+        ownLimits.deallocate()
         ownPrices.deallocate()
         refusals.deallocate()
         approved.deallocate()
@@ -147,9 +161,11 @@ package struct RiskGate: ~Copyable {
     package mutating func add(_ instrument: Instrument) throws(RiskLimitError) {
         let own = try ResolvedLimits(limits, instrument)
         (resolved + instrument.index).initialize(to: own)
-        for strategy in 0..<strategies.count {
-            (rates + instrument.index * strategies.count + strategy).initialize(
-                to: account.bucket(own.ordersPerMinute, strategy))
+        for (strategy, name) in strategies.enumerated() {
+            let place = instrument.index * strategies.count + strategy
+            (rates + place).initialize(to: account.bucket(own.ordersPerMinute, strategy))
+            let share = limits.strategies[name] ?? StrategyLimits()
+            (ownLimits + place).initialize(to: try StrategyInstrumentLimits(share, of: name, instrument))
         }
         ledger.add(instrument, isPaidInFull: limits.funding == .cash)
     }
@@ -157,12 +173,13 @@ package struct RiskGate: ~Copyable {
     /// How often each rule refused.
     package func count(_ refusal: Refusal) -> UInt64 { refusals[Int(refusal.rawValue)] }
 
-    /// Counts a refusal, also one that was found elsewhere.
-    private mutating func refuse(_ refusal: Refusal) -> Verdict {
+    private mutating func refuse(_ refusal: Refusal, of strategy: UInt8) -> Verdict {
         count(refused: refusal)
+        if rows.isSplit && strategy != Order.nobody { shares[Int(strategy)].refused &+= 1 }
         return .refused(refusal)
     }
 
+    /// Counts a refusal, also one that was found elsewhere.
     mutating func count(refused refusal: Refusal) { refusals[Int(refusal.rawValue)] &+= 1 }
 
     /// Counts a cancel: it passes, whatever the rate.
@@ -179,6 +196,9 @@ package struct RiskGate: ~Copyable {
         states.set(own: state, because: cause, at: now)
         apus_flag_set(trading + Int(APUS_TRADING_LIMITS.rawValue), UInt64(state.rawValue))
     }
+
+    /// What any strategy may send now at most.
+    var wholeState: TradingState { max(controlState, states.own) }
 
     /// What a strategy may send now.
     package func state(of strategy: Int = 0) -> TradingState { max(controlState, states.effective[strategy]) }
@@ -199,8 +219,9 @@ package struct RiskGate: ~Copyable {
         let place = Place(
             record: record, limit: limit, price: price, replaced: replaced, isNew: action == APUS_ORDER_PLACE,
             openOrders: openOrders, now: now)
-        if let refusal = check(request, place, band) { return refuse(refusal) }
+        if let refusal = check(request, place, band) { return refuse(refusal, of: request.strategy) }
         takeTokens(request, record)
+        if rows.isSplit { takeShare(request, isNew: place.isNew) }
         remember(request, record)
         let approval = ApprovedOrder(approved)
         let order = approved.pointer(to: \.order)!
@@ -226,6 +247,12 @@ package struct RiskGate: ~Copyable {
             rate.take(now)
             rates[bucket(record, request.strategy)].take(now)
         }
+
+        func takeShare(_ request: OrderRequest, isNew: Bool) {
+            let share = shares + Int(request.strategy)
+            share.pointee.rate.take(now)
+            if isNew { share.pointee.placed &+= 1 } else { share.pointee.modified &+= 1 }
+        }
     }
 
     @inline(__always)
@@ -235,7 +262,8 @@ package struct RiskGate: ~Copyable {
 
     /// Whether an order of that instrument would find a token, and when the next one will be there.
     func nextToken(_ request: OrderRequest, _ now: UInt64) -> UInt64 {
-        max(rate.next(now), rates[bucket(request.instrument.record, request.strategy)].next(now))
+        let token = max(rate.next(now), rates[bucket(request.instrument.record, request.strategy)].next(now))
+        return rows.isSplit ? max(token, shares[Int(request.strategy)].rate.next(now)) : token
     }
 
     /// A cancel or a query: it always passes, also when trading is halted.

@@ -14,6 +14,9 @@ package struct RiskLedger: ~Copyable {
     let rows: UnsafeMutablePointer<RiskRow>
     let purses: UnsafeMutablePointer<Purse>
     let totals: UnsafeMutablePointer<RiskTotals>
+    /// Each strategy's part, and what it comes to in all instruments.
+    private let shares: StrategyRows
+    private let sums: UnsafeMutablePointer<StrategyRisk>
     private let capacity: Int
     private let changed: UnsafeMutablePointer<UInt16>
     private(set) var purseCount = 0
@@ -22,7 +25,8 @@ package struct RiskLedger: ~Copyable {
     /// No part of a sum is larger (2 · 10^16 whole coins), so that no sum of 4,096 overflows.
     static var greatestPart: Int128 { 1 << 114 }
 
-    init(_ instruments: InstrumentTable) {
+    init(_ instruments: InstrumentTable, _ shares: StrategyRows, _ sums: UnsafeMutablePointer<StrategyRisk>) {
+        (self.shares, self.sums) = (shares, sums)
         records = instruments.records
         capacity = max(instruments.capacity, 1)
         rows = .allocate(capacity: capacity)
@@ -50,6 +54,7 @@ package struct RiskLedger: ~Copyable {
             assets.append(asset)
         }
         instrument.record.pointee.isPaidInFull = isPaidInFull
+        instrument.record.pointee.isAlwaysValued = shares.isSplit || instrument.record.pointee.economics.isInverse
         (rows + instrument.index).initialize(to: RiskRow(purse: purse))
     }
 
@@ -95,7 +100,7 @@ package struct RiskLedger: ~Copyable {
         let record = records + index, row = rows + index
         let isIdle =
             record.pointee.position.quantity == 0 && record.pointee.openBuys == 0 && record.pointee.openSells == 0
-        if isIdle && row.pointee.isAsFlat(record.pointee.position) && !record.pointee.economics.isInverse {
+        if isIdle && row.pointee.isAsFlat(record.pointee.position) && !record.pointee.isAlwaysValued {
             record.pointee.valuation = .none  // an order came and went
             return
         }
@@ -104,9 +109,10 @@ package struct RiskLedger: ~Copyable {
         new.mark = row.pointee.mark
         if !isIdle { Self.expose(record, &new) }
         Self.reckon(record, &new)
+        let isShared = shares.isSplit && valueShares(record, new.mark)
         // What was earned in a base asset is worth more or less as its price moves, also without a position.
         let isSettled = isIdle && (new.result == 0 || !record.pointee.economics.isInverse)
-        record.pointee.valuation = isSettled ? .none : .fresh
+        record.pointee.valuation = isSettled && !isShared ? .none : .fresh
         let purse = purses + new.purse
         totals.pointee.gross += new.gross - row.pointee.gross
         totals.pointee.long += new.long - row.pointee.long
@@ -132,11 +138,18 @@ package struct RiskLedger: ~Copyable {
     @inline(__always)
     static func bounded(_ part: Int128) -> Int128 { min(max(part, -greatestPart), greatestPart) }
 
+    /// The position with all open buys filled, and with all open sells filled.
+    @inline(__always)
+    private static func extremes(_ held: Int64, _ openBuys: Int64, _ openSells: Int64) -> (most: Int64, least: Int64) {
+        let (bought, tooMuch) = held.addingReportingOverflow(openBuys)
+        let (sold, tooLittle) = held.subtractingReportingOverflow(openSells)
+        return (tooMuch ? .max : bought, tooLittle ? .min : sold)
+    }
+
     private static func expose(_ record: UnsafeMutablePointer<InstrumentRecord>, _ row: inout RiskRow) {
-        let economics = record.pointee.economics, held = record.pointee.position.quantity
-        let (bought, tooMuch) = held.addingReportingOverflow(record.pointee.openBuys)
-        let (sold, tooLittle) = held.subtractingReportingOverflow(record.pointee.openSells)
-        let most = tooMuch ? Int64.max : bought, least = tooLittle ? Int64.min : sold
+        let economics = record.pointee.economics
+        let (most, least) = extremes(
+            record.pointee.position.quantity, record.pointee.openBuys, record.pointee.openSells)
         row.long = bounded(economics.notional(row.mark, most))
         row.short = bounded(economics.notional(row.mark, least))
         row.gross = max(row.long, -row.short)
@@ -164,6 +177,39 @@ package struct RiskLedger: ~Copyable {
         (row.realised, row.fees, row.funding) = (position.realised, position.fees, position.funding)
         let result = settled + open
         row.result = economics.isInverse ? quoteValue(result, row.mark, economics) : result
+    }
+
+    /// Values each strategy's part of an instrument anew. Returns whether the next touch matters to one of them.
+    private func valueShares(_ record: UnsafeMutablePointer<InstrumentRecord>, _ mark: Int64) -> Bool {
+        let economics = record.pointee.economics
+        var matters = false
+        for strategy in 0..<shares.count {
+            let row = shares.row(UInt8(strategy), record), position = row.pointee.position
+            var new = StrategyValue()
+            let (most, least) = Self.extremes(position.quantity, row.pointee.openBuys, row.pointee.openSells)
+            if most != 0 || least != 0 {
+                new.long = Self.bounded(economics.notional(mark, most))
+                new.short = Self.bounded(economics.notional(mark, least))
+                new.gross = max(new.long, -new.short)
+                matters = true
+            }
+            let result = Self.result(position, record.pointee.touch, economics)
+            new.result = economics.isInverse ? Self.quoteValue(result, mark, economics) : result
+            if economics.isInverse && result != 0 { matters = true }
+            let sum = sums + strategy, old = row.pointee.value
+            sum.pointee.totals.long += new.long - old.long
+            sum.pointee.totals.short += new.short - old.short
+            sum.pointee.totals.gross += new.gross - old.gross
+            sum.pointee.totals.result += new.result - old.result
+            row.pointee.value = new
+        }
+        return matters
+    }
+
+    /// What a position has earned and would earn, in the settlement asset.
+    private static func result(_ position: PositionLedger, _ touch: Touch, _ economics: Economics) -> Int128 {
+        bounded(position.realised) - bounded(position.fees) - bounded(position.funding)
+            + bounded(position.unrealised(touch, economics))
     }
 
     /// So much of the base asset in the quote asset.

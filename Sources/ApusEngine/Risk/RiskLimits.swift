@@ -126,10 +126,24 @@ package struct InstrumentLimits: Codable, Sendable, Equatable {
     package init() {}
 }
 
-/// What one of several strategies may use of the account.
+/// What a strategy may use of the account, besides the account's own limits; nil: only those hold.
 package struct StrategyLimits: Codable, Sendable, Equatable {
-    /// Its open orders; nil: only the account's limit holds.
+    /// Quote value and quantity of one order.
+    package var maxOrderNotional: Money?
+    package var maxOrderQuantity: ExactDecimal?
+    /// Its own position in one instrument, with all its open orders of one side filled.
+    package var maxPositionNotional: Money?
+    package var maxPosition: ExactDecimal?
+    /// Its own positions together.
+    package var maxGrossExposure: Money?
+    package var maxNetExposure: Money?
+    /// Its own result of a trading day.
+    package var maxDailyLoss: Money?
+    package var maxDrawdown: Money?
+    /// Its open orders.
     package var maxOpenOrders: Int?
+    /// Its new and changed orders of all instruments in a minute.
+    package var ordersPerMinute: Int?
     /// Its part of each instrument's order rate; the parts of all strategies together are the whole. nil: one part.
     package var rateShare: Int?
 
@@ -156,14 +170,18 @@ package struct RiskLimitError: Error, Equatable, Sendable, CustomStringConvertib
 extension RiskLimits {
     /// `maxPosition` is `risk.max_position` in a configuration.
     package static func configurationKey(_ name: String) -> String {
-        name.reduce(into: "risk.") { key, letter in
+        // A strategy's name stays as it is.
+        let parts = name.split(separator: ".", maxSplits: 2)
+        if parts.count == 2 { return "risk." + name }
+        let own = parts.last?.startIndex ?? name.startIndex
+        return name[own...].reduce(into: "risk." + name[..<own]) { key, letter in
             if letter.isUppercase { key += "_" }
             key += letter.lowercased()
         }
     }
 
-    /// What cannot be meant, whatever the instruments.
-    func check() throws(RiskLimitError) {
+    /// What cannot be meant, whatever the instruments. `names` are those of the engine's strategies.
+    func check(_ names: [String]) throws(RiskLimitError) {
         func require(_ holds: Bool, _ key: String, _ reason: String) throws(RiskLimitError) {
             if !holds { throw RiskLimitError(key: key, reason: reason) }
         }
@@ -180,8 +198,18 @@ extension RiskLimits {
         try require(orderBurst >= 0, "orderBurst", negative)
         try require(cancelsPerSecond >= 0, "cancelsPerSecond", negative)
         for (name, limits) in strategies.sorted(by: { $0.key < $1.key }) {
-            try require(limits.maxOpenOrders ?? 0 >= 0, "strategies.\(name).maxOpenOrders", negative)
-            try require(limits.rateShare ?? 1 >= 1, "strategies.\(name).rateShare", "must be 1 or more")
+            let key = "strategies.\(name)"
+            try require(
+                names.contains(name), key, "there is no such strategy; there are: \(names.joined(separator: ", "))")
+            try require(limits.maxOrderNotional ?? .zero >= .zero, "\(key).maxOrderNotional", negative)
+            try require(limits.maxPositionNotional ?? .zero >= .zero, "\(key).maxPositionNotional", negative)
+            try require(limits.maxGrossExposure ?? .zero >= .zero, "\(key).maxGrossExposure", negative)
+            try require(limits.maxNetExposure ?? .zero >= .zero, "\(key).maxNetExposure", negative)
+            try require(limits.maxDailyLoss ?? .zero >= .zero, "\(key).maxDailyLoss", negative)
+            try require(limits.maxDrawdown ?? .zero >= .zero, "\(key).maxDrawdown", negative)
+            try require(limits.maxOpenOrders ?? 0 >= 0, "\(key).maxOpenOrders", negative)
+            try require(limits.ordersPerMinute ?? 0 >= 0, "\(key).ordersPerMinute", negative)
+            try require(limits.rateShare ?? 1 >= 1, "\(key).rateShare", "must be 1 or more")
         }
     }
 }

@@ -14,10 +14,18 @@ package struct RiskReport: Codable, Sendable, Equatable {
         package var name: String
         package var state: TradingState
         package var openOrders: Int
+        /// Its own limits and what of them is used; empty where one strategy has everything.
+        package var limits: [Line] = []
+        package var trip: TradingDay.Trip?
+        package var dayResult: Money?
+        package var dayPeak: Money?
+        package var refused: UInt64?
 
         enum CodingKeys: String, CodingKey {
-            case name, state
+            case name, state, limits, trip, refused
             case openOrders = "open_orders"
+            case dayResult = "day_result"
+            case dayPeak = "day_peak"
         }
     }
 
@@ -88,10 +96,7 @@ extension RiskGate {
         report.dayPeak = watch.day.peak - watch.day.start
         report.limits = accountLines(result, openOrders, now)
         report.instruments = (0..<instruments.count).map { instrumentLine(instruments[$0], now) }
-        report.strategies = strategies.enumerated().map { number, name in
-            RiskReport.StrategyLine(
-                name: name, state: state(of: number), openOrders: Int(orders.byStrategy[number]))
-        }
+        report.strategies = strategies.indices.map { strategyLine($0, now) }
         report.balances = (0..<ledger.purseCount).map { balance($0) }
         for refusal in Refusal.allCases where count(refusal) > 0 { report.refusals["\(refusal)"] = count(refusal) }
         (report.cancels, report.cancelsOverRate) = (cancels, cancelsOverRate)
@@ -151,6 +156,37 @@ extension RiskGate {
                 line("ordersPerMinute", limit.ordersPerMinute, used),
             ], otherFees: Money(atoms: record.pointee.position.otherFees),
             unvaluedFees: record.pointee.position.unvaluedFees)
+    }
+
+    private func strategyLine(_ number: Int, _ now: UInt64) -> RiskReport.StrategyLine {
+        var line = RiskReport.StrategyLine(
+            name: strategies[number], state: state(of: number), openOrders: Int(orders.byStrategy[number]))
+        guard rows.isSplit else { return line }
+        let share = shares[number], own = limits.strategies[strategies[number]] ?? StrategyLimits()
+        let result = Money(atoms: share.totals.result), day = share.watch.day
+        line.trip = day.trip
+        line.dayResult = result - day.start
+        line.dayPeak = day.peak - day.start
+        line.refused = share.refused
+        line.limits = strategyLimits(own, share, line.openOrders, now)
+        return line
+    }
+
+    private func strategyLimits(
+        _ own: StrategyLimits, _ share: StrategyRisk, _ openOrders: Int, _ now: UInt64
+    ) -> [RiskReport.Line] {
+        let totals = share.totals, day = share.watch.day, result = Money(atoms: totals.result)
+        let used = own.ordersPerMinute.map { max(Int64($0) - Int64(clamping: share.rate.available(now)), 0) }
+        return [
+            line("maxOrderNotional", own.maxOrderNotional, nil), line("maxOrderQuantity", own.maxOrderQuantity, nil),
+            line("maxPositionNotional", own.maxPositionNotional, nil), line("maxPosition", own.maxPosition, nil),
+            line("maxOpenOrders", own.maxOpenOrders, openOrders),
+            line("maxGrossExposure", own.maxGrossExposure, Money(atoms: totals.gross)),
+            line("maxNetExposure", own.maxNetExposure, Money(atoms: max(totals.long, -totals.short, 0))),
+            line("maxDailyLoss", own.maxDailyLoss, max(day.start - result, .zero)),
+            line("maxDrawdown", own.maxDrawdown, max(day.peak - result, .zero)),
+            line("ordersPerMinute", own.ordersPerMinute, used),
+        ]
     }
 
     private func balance(_ purse: Int) -> RiskReport.Balance {

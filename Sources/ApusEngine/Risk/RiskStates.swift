@@ -30,9 +30,10 @@ struct RiskStates: ~Copyable {
     static let strategies = 256
     private static let room = 64
 
-    /// By strategy: the strictest of its own word and the gate's.
+    /// By strategy: the strictest of its own word, what its own limits have set, and the gate's.
     let effective: UnsafeMutablePointer<TradingState>
     private let words: UnsafeMutablePointer<TradingState>
+    private let trips: UnsafeMutablePointer<TradingState>
     private let changes: UnsafeMutablePointer<RiskStateChange>
     /// How many changes there have been; the newest 64 are kept.
     private(set) var count: UInt64 = 0
@@ -46,27 +47,46 @@ struct RiskStates: ~Copyable {
         effective.initialize(repeating: .active, count: Self.strategies)
         words = .allocate(capacity: Self.strategies)
         words.initialize(repeating: .active, count: Self.strategies)
+        trips = .allocate(capacity: Self.strategies)
+        trips.initialize(repeating: .active, count: Self.strategies)
+        // What is nobody's is canceled and never placed.
+        (words[Int(Order.nobody)], effective[Int(Order.nobody)]) = (.halted, .halted)
         changes = .allocate(capacity: Self.room)
     }
 
     deinit {
         effective.deallocate()
         words.deallocate()
+        trips.deallocate()
         changes.deallocate()
     }
 
     func word(_ strategy: Int) -> TradingState { words[strategy] }
 
+    /// What a strategy's own limits of the day have set.
+    func trip(_ strategy: Int) -> TradingState { trips[strategy] }
+
     mutating func set(word: TradingState, of strategy: Int, at now: UInt64) {
         note(.strategy, from: words[strategy], to: word, strategy: UInt8(strategy), at: now)
         words[strategy] = word
-        effective[strategy] = max(word, own)
+        renew(strategy)
     }
+
+    /// What a strategy's own limits of the day have set; taken back when a person has resumed.
+    mutating func set(
+        trip: TradingState, of strategy: Int, because cause: RiskStateChange.Cause, at now: UInt64
+    ) {
+        note(cause, from: trips[strategy], to: trip, strategy: UInt8(strategy), at: now)
+        trips[strategy] = trip
+        renew(strategy)
+    }
+
+    private func renew(_ strategy: Int) { effective[strategy] = max(words[strategy], trips[strategy], own) }
 
     mutating func set(own new: TradingState, because cause: RiskStateChange.Cause, at now: UInt64) {
         note(cause, from: own, to: new, at: now)
         own = new
-        for strategy in 0..<Self.strategies { effective[strategy] = max(words[strategy], new) }
+        for strategy in 0..<Self.strategies { renew(strategy) }
     }
 
     mutating func note(

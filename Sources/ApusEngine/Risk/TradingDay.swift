@@ -48,16 +48,14 @@ struct DayWatch {
     private let hour: Int
     private static var length: Int128 { 86_400_000_000_000 }
 
-    init(_ limits: RiskLimits) {
-        hour = limits.dayStartHour
-        maxLoss = limits.maxDailyLoss?.atoms
-        maxDrawdown = limits.maxDrawdown?.atoms
-        renewFloor()
+    init(hour: Int, maxLoss: Money?, maxDrawdown: Money?) {
+        self.hour = hour
+        tighten(maxLoss: maxLoss, maxDrawdown: maxDrawdown)
     }
 
-    mutating func tighten(_ limits: RiskLimits) {
-        maxLoss = limits.maxDailyLoss?.atoms
-        maxDrawdown = limits.maxDrawdown?.atoms
+    mutating func tighten(maxLoss: Money?, maxDrawdown: Money?) {
+        self.maxLoss = maxLoss?.atoms
+        self.maxDrawdown = maxDrawdown?.atoms
         renewFloor()
     }
 
