@@ -226,6 +226,22 @@ import Testing
         #expect(recovery.compare(told, answers: [:], now: later).isAgreed)
     }
 
+    @Test("a market order's limit is kept, since a venue may name the order by it")
+    func marketLimit() throws {
+        let (bench, journal) = try journaled()
+        let placed = bench.context.market(.buy, Quantity(units: 10), of: bench.instrument)
+        let id = try #require(placed.id), limit = try #require(bench.sink.next()).band_high
+        #expect(limit > 10_100)
+        let state = try replayed(journal)
+        let known = KnownOrder(try #require(state.openOrders.first))
+        #expect(known.limit == ExactDecimal(digits: limit, decimals: 2) && known.price.digits == 0)
+        let next = try Bench()
+        try next.agent.restore(state, wall: later, monotonic: 5)
+        next.turn()
+        let question = try #require(next.sink.next())
+        #expect(question.target_id == id.value && question.band_low == limit && question.band_high == limit)
+    }
+
     @Test("not known is believed only when nothing can still be on its way")
     func onTheWay() throws {
         let (bench, journal) = try journaled()

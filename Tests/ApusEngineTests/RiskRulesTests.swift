@@ -46,6 +46,22 @@ import Testing
             tick: ExactDecimal(digits: 1, decimals: 2), lot: ExactDecimal(digits: 1, decimals: 2))
     }
 
+    /// A market order's limit is an edge of its band, and an outcome's price a tick.
+    @Test(
+        arguments: [(2_900, 3_000, 2_800, 3_100), (9_700, 9_800, 9_300, 9_900), (100, 200, 100, 200)]
+            as [(Int64, Int64, Int64, Int64)])
+    func edgesOfAnOutcomesBand(bid: Int64, ask: Int64, low: Int64, high: Int64) throws {
+        let definition = InstrumentDefinition(
+            symbol: "YES", venue: "test", contract: .binary, priceDecimals: 4, quantityDecimals: 2,
+            tick: ExactDecimal(digits: 1, decimals: 2), lot: ExactDecimal(digits: 1, decimals: 2))
+        let bench = try bench(definition) { $0.priceBandPpm = 50_000 }
+        bench.feed.book([(bid, 1_000)], [(ask, 1_000)])
+        bench.turn()
+        #expect(bench.context.market(.buy, Quantity(units: 100), of: bench.instrument).id != nil)
+        let order = try #require(bench.sink.next())
+        #expect(order.band_low == low && order.band_high == high)
+    }
+
     @Test func priceBoundsOfTheVenue() throws {
         var bounded = definition()
         bounded.minPrice = ExactDecimal(digits: 50)

@@ -25,6 +25,8 @@ package struct OrderRecord {
     /// Wall clock of the placement, and of the order's own end (0: none), in milliseconds.
     package var wall: UInt64 = 0
     package var expire: UInt64 = 0
+    /// The worst price of a market order: the edge of its band when it was decided; 0 of others.
+    package var limit: Int64 = 0
     /// It waits in the engine for the rate; the venue has never heard of it.
     package var isWaiting = false
     package var wasNotFound = false
@@ -42,7 +44,7 @@ package struct OrderRecord {
         (wantedPrice, wantedQuantity) = (0, 0)
         (venueID, decided, changed, termsTime) = (0, 0, 0, 0)
         (queryTime, queryPause) = (.max, 0)
-        (openPlace, wall, expire) = (0, 0, 0)
+        (openPlace, wall, expire, limit) = (0, 0, 0, 0)
         (isWaiting, wasNotFound, wasAccepted, isChangeInDoubt) = (false, false, false, false)
     }
 }

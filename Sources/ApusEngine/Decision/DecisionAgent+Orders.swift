@@ -53,6 +53,7 @@ extension DecisionAgent {
             let wall = wallMilliseconds
             let expire = request.expiry == 0 ? 0 : self.wall(request.expiry) / 1_000_000
             approved.identify(wall: wall, expire: expire, venue: 0)
+            let limit = approved.withRequest { $0.pointee.limit }
             guard send(approved, APUS_ORDER_PLACE) else { return refuse(.orderRingFull) }
             state.pointee.orders &+= 1
             life.pointee.place(Order(id: id, request), now: core.pointee.now)
@@ -60,6 +61,7 @@ extension DecisionAgent {
             if let record = orders.find(id) {
                 record.pointee.wall = wall
                 record.pointee.expire = expire
+                record.pointee.limit = limit
                 askNoLater(than: record.pointee.queryTime)
             }
             shareOrders()
@@ -147,6 +149,7 @@ extension DecisionAgent {
 
     func identify(_ request: borrowing ApprovedOrder, _ record: UnsafeMutablePointer<OrderRecord>) {
         request.identify(wall: record.pointee.wall, expire: record.pointee.expire, venue: record.pointee.venueID)
+        if record.pointee.order.type == .market { request.bound(to: record.pointee.limit) }
     }
 
     /// The table's open orders are seen by `Context` through a count of its own.

@@ -96,7 +96,8 @@ extension DecisionAgent {
         case .approved(let approved):
             record.pointee.wall = wall(now) / 1_000_000
             record.pointee.expire = request.expiry == 0 ? 0 : wall(request.expiry) / 1_000_000
-            identify(approved, record)
+            record.pointee.limit = approved.withRequest { $0.pointee.limit }
+            approved.identify(wall: record.pointee.wall, expire: record.pointee.expire, venue: 0)
             guard send(approved, APUS_ORDER_PLACE) else {
                 riskNoLater(than: now &+ 1_000_000)
                 return nil

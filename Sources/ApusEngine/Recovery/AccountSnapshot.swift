@@ -145,10 +145,12 @@ package struct KnownOrder: Sendable, Equatable, Codable {
     package var wallMilliseconds: UInt64
     package var expireMilliseconds: UInt64
     package var timeInForce: TimeInForce
+    /// The worst price of a market order; nil of others. Polymarket's order id follows from it too.
+    package var limit: ExactDecimal?
 
     package init(
         clientID: UInt64, venueID: UInt64, symbol: String, side: Side, price: ExactDecimal, quantity: ExactDecimal,
-        wallMilliseconds: UInt64, expireMilliseconds: UInt64, timeInForce: TimeInForce
+        wallMilliseconds: UInt64, expireMilliseconds: UInt64, timeInForce: TimeInForce, limit: ExactDecimal? = nil
     ) {
         self.clientID = clientID
         self.venueID = venueID
@@ -159,5 +161,6 @@ package struct KnownOrder: Sendable, Equatable, Codable {
         self.wallMilliseconds = wallMilliseconds
         self.expireMilliseconds = expireMilliseconds
         self.timeInForce = timeInForce
+        self.limit = limit
     }
 }

@@ -86,6 +86,7 @@ extension OrderLife {
         record.pointee.wantedQuantity = known.wantedQuantity
         record.pointee.wall = known.wall
         record.pointee.expire = known.expire
+        record.pointee.limit = known.limit
         record.pointee.wasAccepted = known.wasAccepted
         record.pointee.isChangeInDoubt = known.isChangeInDoubt
         record.pointee.decided = decided

@@ -221,6 +221,7 @@ package final class JournalState {
         known.pointee.order.strategy = order.strategy
         known.pointee.wall = order.wall_ms
         known.pointee.expire = order.expire_ms
+        known.pointee.limit = order.limit
         known.pointee.venueID = order.venue_id
     }
 
@@ -319,6 +320,14 @@ package final class JournalState {
     }
 }
 
+extension apus_order {
+    /// The worst price of a market order: the edge of its band; 0 of others.
+    var limit: Int64 {
+        if type != OrderType.market.rawValue { return 0 }
+        return side == Side.buy.rawValue ? band_high : band_low
+    }
+}
+
 extension KnownOrder {
     /// What names that order at every venue.
     package init(_ record: OrderRecord) {
@@ -327,6 +336,8 @@ extension KnownOrder {
             clientID: order.id.value, venueID: record.venueID, symbol: instrument.symbol, side: order.side,
             price: ExactDecimal(digits: order.price.units, decimals: instrument.priceDecimals),
             quantity: ExactDecimal(digits: order.quantity.units, decimals: instrument.quantityDecimals),
-            wallMilliseconds: record.wall, expireMilliseconds: record.expire, timeInForce: order.timeInForce)
+            wallMilliseconds: record.wall, expireMilliseconds: record.expire, timeInForce: order.timeInForce,
+            limit: order.type == .market
+                ? ExactDecimal(digits: record.limit, decimals: instrument.priceDecimals) : nil)
     }
 }

@@ -44,6 +44,16 @@ struct PriceBand {
         }
     }
 
+    /// The edges as prices that an order of that instrument can have. Of an outcome they are ticks, as a market order's limit is one of
+    /// them and names it: a finer tick that comes later changes nothing of it.
+    @inline(__always)
+    func edges(_ record: UnsafeMutablePointer<InstrumentRecord>) -> (low: Int64, high: Int64) {
+        guard record.pointee.economics.contract == .binary else { return (low, high) }
+        let tick = record.pointee.tick
+        let lowest = max(low, tick), highest = min(high, record.pointee.maxPrice)
+        return (lowest + (tick - lowest % tick) % tick, highest - highest % tick)
+    }
+
     @inline(__always)
     func refusal(_ price: Int64) -> Refusal? {
         if price >= low && price <= high { return nil }

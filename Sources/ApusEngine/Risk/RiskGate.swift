@@ -37,6 +37,12 @@ package struct ApprovedOrder: ~Copyable {
         place.pointee.order.venue_id = venue
     }
 
+    /// The worst price of the market order that it means, from which a venue's name for it may follow.
+    package func bound(to limit: Int64) {
+        place.pointee.order.band_low = limit
+        place.pointee.order.band_high = limit
+    }
+
     /// The journal record that must be durable before it leaves.
     package func hold(until record: UInt64) { place.pointee.order.journal = record }
 }
@@ -236,8 +242,7 @@ package struct RiskGate: ~Copyable {
         order.pointee.strategy = request.strategy
         order.pointee.price = price
         order.pointee.quantity = request.quantity
-        order.pointee.band_low = band.low
-        order.pointee.band_high = band.high
+        (order.pointee.band_low, order.pointee.band_high) = band.edges(record)
         order.pointee.event_ns = record.pointee.publishTime
         order.pointee.event_number = record.pointee.eventNumber
         order.pointee.decided_ns = 0

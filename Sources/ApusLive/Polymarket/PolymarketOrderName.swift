@@ -23,11 +23,11 @@ extension PolymarketCredentials {
         request.action = UInt8(APUS_ORDER_QUERY.rawValue)
         request.target_id = order.clientID
         request.side = order.side.rawValue
-        request.price = try order.price.units(decimals: definition.priceDecimals)
+        request.price = try (order.limit ?? order.price).units(decimals: definition.priceDecimals)
         request.quantity = try order.quantity.units(decimals: definition.quantityDecimals)
         request.wall_ms = order.wallMilliseconds
         request.expire_ms = order.expireMilliseconds
-        // The finest tick: a limit order's price was on its tick, whatever has become of the market's.
+        // The finest tick: an order's price, or its limit, was on its tick, whatever has become of the market's.
         let finest = powerOfTen(max(definition.priceDecimals - 4, 0))
         var typed = apus_polymarket_typed_order()
         guard apus_polymarket_make_order(&signer, &entry, &place, &request, finest, &typed) == 0 else {
