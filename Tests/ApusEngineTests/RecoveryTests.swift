@@ -23,12 +23,13 @@ import Testing
     }
 
     private func venueOrder(
-        _ id: OrderID?, _ quantity: Int64, filled: Int64 = 0, end: OrderState? = nil, venue: UInt64 = 500
+        _ id: OrderID?, _ quantity: Int64, filled: Int64 = 0, trades: [UInt64] = [], end: OrderState? = nil,
+        venue: UInt64 = 500
     ) -> VenueOrder {
         VenueOrder(
             clientID: id?.value, venueID: venue, venueText: "\(venue)", symbol: "BTCUSDT", side: .buy,
             price: ExactDecimal(digits: 10_000, decimals: 2), quantity: ExactDecimal(digits: quantity, decimals: 3),
-            filled: ExactDecimal(digits: filled, decimals: 3), end: end)
+            filled: ExactDecimal(digits: filled, decimals: 3), trades: trades, end: end)
     }
 
     private func trade(
@@ -224,6 +225,85 @@ import Testing
         let told = snapshot(trades: [trade(1, id, 10, isUndone: true), trade(5, nil, 3, venue: 900)], held: 3)
         #expect(kinds(recovery.compare(told, answers: [:], now: later)) == [.undoneTrade, .foreignTrade])
         #expect(recovery.compare(told, answers: [:], now: later).isAgreed)
+    }
+
+    @Test("a venue may go on counting what it has taken back", arguments: [true, false])
+    func undoneAndCounted(isOpen: Bool) throws {
+        let (bench, journal) = try journaled()
+        let id = try bench.resting(10)
+        bench.fill(id, 4, trade: 1, cumulative: 4)
+        bench.turn()
+        let state = try replayed(journal)
+        let recovery = try Reconciliation(state, RecoveryRule(), instruments: [definition()])
+        let order = venueOrder(id, 10, filled: isOpen ? 7 : 10, trades: [1, 2], end: isOpen ? nil : .filled)
+        let rest: Int64 = isOpen ? 3 : 6
+        let told = snapshot(
+            open: isOpen ? [order] : [], trades: [trade(1, id, 4, isUndone: true), trade(2, id, rest)], held: rest)
+        let answers: [UInt64: VenueOrder?] = isOpen ? [:] : [id.value: order]
+        _ = recovery.compare(told, answers: answers, now: later)
+        #expect(recovery.compare(told, answers: [:], now: later).isAgreed)
+        let record = try #require(state.orders.find(id))
+        #expect(record.pointee.order.filled.units == rest && record.pointee.assumed == 0)
+        #expect(record.pointee.order.state == (isOpen ? .partiallyFilled : .expired))
+    }
+
+    @Test("what was only learned from a status is taken back too")
+    func undoneAndAssumed() throws {
+        let (bench, journal) = try journaled()
+        let id = try bench.resting(10)
+        bench.sink.report(APUS_REPORT_STATUS, id) {
+            $0.status = UInt8(APUS_STATUS_PARTIALLY_FILLED.rawValue)
+            $0.cumulative = 4
+        }
+        bench.turn()
+        let state = try replayed(journal)
+        let recovery = try Reconciliation(state, RecoveryRule(), instruments: [definition()])
+        let told = snapshot(
+            open: [venueOrder(id, 10, filled: 4, trades: [1])], trades: [trade(1, id, 4, isUndone: true)])
+        _ = recovery.compare(told, answers: [:], now: later)
+        #expect(recovery.compare(told, answers: [:], now: later).isAgreed)
+        #expect(state.orders.find(id)?.pointee.order.filled == .zero)
+    }
+
+    @Test("a trade of nobody's order is taken back too")
+    func foreignUndone() throws {
+        let (_, journal) = try journaled()
+        let state = try replayed(journal)
+        let recovery = try Reconciliation(state, RecoveryRule(), instruments: [definition()])
+        _ = recovery.compare(snapshot(trades: [trade(5, nil, 3, venue: 900)], held: 3), answers: [:], now: later)
+        for _ in 0..<2 {
+            _ = recovery.compare(
+                snapshot(trades: [trade(5, nil, 3, venue: 900, isUndone: true)]), answers: [:], now: later)
+        }
+        #expect(state.instrument("BTCUSDT")?.record.pointee.position.quantity == 0)
+    }
+
+    @Test("a fill of an order of an earlier run is taken back by its trade, once and again in the next replay")
+    func undoneOfAnEarlierRun() throws {
+        let (bench, journal) = try journaled()
+        let id = try bench.resting(10)
+        bench.fill(id, 10, trade: 1, cumulative: 10)
+        bench.turn()
+        func undo(_ bench: Bench) {
+            for _ in 0..<2 {
+                bench.sink.report(APUS_REPORT_UNDONE, OrderID(0)) {
+                    $0.trade_id = 1
+                    $0.quantity = 10
+                    $0.price = 10_000
+                }
+            }
+            bench.turn()
+        }
+        let next = try Bench()
+        try next.agent.restore(try replayed(journal), wall: later, monotonic: 5)
+        #expect(next.context.position(of: next.instrument).quantity.units == 10)
+        undo(next)
+        #expect(next.context.position(of: next.instrument).quantity == .zero)
+        // The order itself, where it is still known.
+        undo(bench)
+        #expect(bench.context.order(id)?.filled == .zero && bench.recorder.reports.last?.kind == .fillUndone)
+        let state = try replayed(journal)
+        #expect(state.instrument("BTCUSDT")?.record.pointee.position.quantity == 0)
     }
 
     @Test("a market order's limit is kept, since a venue may name the order by it")

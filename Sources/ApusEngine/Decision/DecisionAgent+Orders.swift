@@ -171,6 +171,7 @@ extension DecisionAgent {
     private func take(_ report: UnsafeMutablePointer<apus_report>) {
         let time = report.pointee.receive_ns
         advance(time)
+        life.pointee.name(report)
         if let journal {
             life.pointee.complete(report)
             journal.report(report, now: time, wall: wall(time))
@@ -199,6 +200,8 @@ extension DecisionAgent {
             life.pointee.missed()
             state.pointee.nextQuery = 0
         case APUS_REPORT_SETTLED.rawValue, APUS_REPORT_FUNDING.rawValue, APUS_REPORT_BALANCE.rawValue:
+            if life.pointee.account(report, table) { takeOfAccount(report) }
+        case APUS_REPORT_UNDONE.rawValue where report.pointee.client_id == 0:
             if life.pointee.account(report, table) { takeOfAccount(report) }
         default: return false
         }

@@ -174,6 +174,34 @@ extension OrderLife {
         }
     }
 
+    /// A trade that was taken back may be told without its order, which the session does not know any more: the trade knows it. Before
+    /// the report is written down.
+    func name(_ report: UnsafeMutablePointer<apus_report>) {
+        guard UInt32(report.pointee.kind) == APUS_REPORT_UNDONE.rawValue, report.pointee.client_id == 0,
+            let order = trades.order(of: report.pointee.trade_id), table.find(OrderID(order)) != nil
+        else { return }
+        report.pointee.client_id = order
+    }
+
+    /// What was taken back of an order that is known no more, or of none: only the position has it still.
+    private mutating func undo(
+        _ report: UnsafePointer<apus_report>, _ instrument: UnsafeMutablePointer<InstrumentRecord>
+    ) -> Bool {
+        guard report.pointee.quantity > 0, let order = trades.order(of: report.pointee.trade_id),
+            case .taken = trades.knowledge(of: report.pointee.trade_id, order: order)
+        else {
+            duplicates += 1
+            return false
+        }
+        trades.note(report.pointee.trade_id, order: order, isUndone: true)
+        undone += 1
+        instrument.pointee.position.undo(
+            report.pointee.side == Side.buy.rawValue ? .buy : .sell, price: report.pointee.price,
+            quantity: report.pointee.quantity, fee: Money(hundredMillionths: report.pointee.fee).atoms,
+            instrument.pointee.economics)
+        return true
+    }
+
     // MARK: Of the account
 
     /// Takes in what the venue tells of no order. Returns whether it changed anything.
@@ -187,6 +215,9 @@ extension OrderLife {
         guard Int(report.pointee.instrument) < instruments.count else {
             strangers += 1
             return false
+        }
+        if UInt32(report.pointee.kind) == APUS_REPORT_UNDONE.rawValue {
+            return undo(report, instruments.records + Int(report.pointee.instrument))
         }
         guard case .new = trades.knowledge(of: report.pointee.trade_id, order: Self.account(report)) else {
             duplicates += 1

@@ -51,6 +51,12 @@ package final class TradeTable {
         return entries[Int(slots[slot] - 1)].isUndone ? .undone : .taken
     }
 
+    /// The order of a trade whose number no other order's has; nil when it is not known. It looks at all that are.
+    package func order(of trade: UInt64) -> UInt64? {
+        guard trade != 0 else { return nil }
+        return (0..<min(used.pointee, capacity)).first { entries[$0].trade == trade }.map { entries[$0].order }
+    }
+
     /// Notes a trade as taken in or as undone. A trade without a number cannot be known again.
     package func note(_ trade: UInt64, order: UInt64, isUndone: Bool = false) {
         guard trade != 0 else { return }

@@ -13,12 +13,15 @@ package struct VenueOrder: Sendable, Equatable, Codable {
     package var price: ExactDecimal
     package var quantity: ExactDecimal
     package var filled: ExactDecimal
+    /// The trades that `filled` counts, by their numbers in reports, where the venue names them: what it has taken back of them, it may
+    /// still count.
+    package var trades: [UInt64]
     /// What has become of it; nil while it is open.
     package var end: OrderState?
 
     package init(
         clientID: UInt64?, venueID: UInt64, venueText: String, symbol: String, side: Side, price: ExactDecimal,
-        quantity: ExactDecimal, filled: ExactDecimal, end: OrderState? = nil
+        quantity: ExactDecimal, filled: ExactDecimal, trades: [UInt64] = [], end: OrderState? = nil
     ) {
         self.clientID = clientID
         self.venueID = venueID
@@ -28,6 +31,7 @@ package struct VenueOrder: Sendable, Equatable, Codable {
         self.price = price
         self.quantity = quantity
         self.filled = filled
+        self.trades = trades
         self.end = end
     }
 }

@@ -25,6 +25,8 @@ package final class Reconciliation {
     private var round = ReconciliationRound()
     /// Nothing that the last run sent can arrive any more.
     private var isQuiet = false
+    /// Quantities of the trades that the venue has taken back.
+    private var takenBack: [UInt64: ExactDecimal] = [:]
     /// There was no journal: what the account holds is where the engine starts from.
     private let isFresh: Bool
 
@@ -74,6 +76,9 @@ package final class Reconciliation {
         round = ReconciliationRound()
         let quiet = state.quietFrom
         isQuiet = now >= quiet
+        takenBack = snapshot.trades.reduce(into: [:]) { back, trade in
+            if trade.isUndone { back[trade.tradeID] = trade.quantity }
+        }
         let answers = own(answers)
         // Numbers of orders first, so that trades find theirs.
         for order in snapshot.openOrders { meet(order) }
@@ -156,8 +161,7 @@ package final class Reconciliation {
             return
         }
         let before = record.pointee
-        let status = order.filled.digits == 0 ? APUS_STATUS_NEW : APUS_STATUS_PARTIALLY_FILLED
-        guard tell(record, APUS_REPORT_STATUS, status, order) else { return }
+        guard tell(record, APUS_STATUS_PARTIALLY_FILLED, order) else { return }
         let wasLost = round.differences.contains { $0.kind == .lostOrder && $0.clientID == before.order.id.value }
         let rule = wasLost ? rule.lostOrders : rule.openOrders
         if rule == .cancel { round.cancels.append(KnownOrder(record.pointee)) }
@@ -200,7 +204,7 @@ package final class Reconciliation {
             // Opened between the two questions: the next round sees it.
             return add(.undecidedOrder, .wait, symbol, client, answer.venueID, before, text(answer))
         }
-        if tell(record, APUS_REPORT_STATUS, status, answer) {
+        if tell(record, status, answer) {
             add(.endedOrder, .close, symbol, client, answer.venueID, before, text(answer))
         }
     }
@@ -224,14 +228,17 @@ package final class Reconciliation {
 
     /// Tells what the venue says of an order as if it had answered a query.
     private func tell(
-        _ record: UnsafeMutablePointer<OrderRecord>, _ kind: apus_report_kind, _ status: apus_order_status,
-        _ order: VenueOrder
+        _ record: UnsafeMutablePointer<OrderRecord>, _ told: apus_order_status, _ order: VenueOrder
     ) -> Bool {
         let known = record.pointee.order, instrument = known.instrument
         guard let price = units(order.price, instrument.priceDecimals, order.symbol),
             let quantity = units(order.quantity, instrument.quantityDecimals, order.symbol),
-            let filled = units(order.filled, instrument.quantityDecimals, order.symbol)
+            let filled = filled(order, instrument)
         else { return false }
+        var status = told
+        if status == APUS_STATUS_PARTIALLY_FILLED && filled == 0 { status = APUS_STATUS_NEW }
+        // Of a whole order of which something was taken back the rest has ended.
+        if status == APUS_STATUS_FILLED && filled < quantity { status = APUS_STATUS_EXPIRED }
         let isOld =
             known.isOpen && known.state != .unknown && known.filled.units == filled && known.quantity.units == quantity
             && (known.price.units == price || known.type == .market)
@@ -241,7 +248,7 @@ package final class Reconciliation {
         report.client_id = known.id.value
         report.venue_order_id = order.venueID
         report.instrument = UInt16(instrument.index)
-        report.kind = UInt8(kind.rawValue)
+        report.kind = UInt8(APUS_REPORT_STATUS.rawValue)
         report.status = UInt8(status.rawValue)
         report.action = UInt8(APUS_ORDER_QUERY.rawValue)
         report.side = known.side.rawValue
@@ -252,6 +259,19 @@ package final class Reconciliation {
         if isQuiet { report.sent_ns = .max }
         apply(report, order.symbol)
         return true
+    }
+
+    /// What is filled of an order, without what the venue has taken back.
+    private func filled(_ order: VenueOrder, _ instrument: Instrument) -> Int64? {
+        var filled = units(order.filled, instrument.quantityDecimals, order.symbol)
+        for trade in order.trades {
+            guard let back = takenBack[trade] else { continue }
+            guard let known = filled, let quantity = units(back, instrument.quantityDecimals, order.symbol) else {
+                return nil
+            }
+            filled = known - quantity
+        }
+        return filled
     }
 
     func apply(_ report: apus_report, _ symbol: String) {
@@ -269,10 +289,7 @@ package final class Reconciliation {
         let owners = state.owners(of: trade.tradeID, trade.side, instrument)
         let client = trade.clientID ?? state.order(venueID: trade.venueID)
         let isTaken = client.map { owners.contains($0) } ?? !owners.isEmpty
-        if trade.isUndone {
-            if isTaken { undo(trade, client ?? owners[0], instrument) }
-            return
-        }
+        if trade.isUndone { return undo(trade, client ?? owners.first, instrument) }
         if isTaken || trade.time <= state.heldSince[instrument.index] ?? 0 { return }
         guard let price = units(trade.price, instrument.priceDecimals, trade.symbol),
             let quantity = units(trade.quantity, instrument.quantityDecimals, trade.symbol)
@@ -311,9 +328,16 @@ package final class Reconciliation {
         return adopt(order, quantity: trade.quantity, isOpen: false)
     }
 
-    private func undo(_ trade: VenueTrade, _ client: UInt64, _ instrument: Instrument) {
-        guard case .taken = state.trades.knowledge(of: trade.tradeID, order: client),
-            let price = units(trade.price, instrument.priceDecimals, trade.symbol),
+    /// Of an order of ours also what was only learned from a status; 0 stands for no order.
+    private func undo(_ trade: VenueTrade, _ client: UInt64?, _ instrument: Instrument) {
+        guard let client else { return }
+        let record = state.orders.find(OrderID(client))
+        let knowledge =
+            client == 0
+            ? state.trades.order(of: trade.tradeID).map { state.trades.knowledge(of: trade.tradeID, order: $0) } ?? .new
+            : state.trades.knowledge(of: trade.tradeID, order: client)
+        let isHeld = knowledge == .taken || (knowledge == .new && record.map { $0.pointee.assumed > 0 } == true)
+        guard isHeld, let price = units(trade.price, instrument.priceDecimals, trade.symbol),
             let quantity = units(trade.quantity, instrument.quantityDecimals, trade.symbol)
         else { return }
         var report = apus_report()

@@ -151,6 +151,11 @@ package final class PolymarketAccountClient: AccountClient {
         return apus_hex_parse(text, text.utf8.count, &hash, 32) == 0 ? number(hash) : nil
     }
 
+    private static func number(ofTrade id: String, order: UInt64) -> UInt64 {
+        let bytes = Array(id.utf8)
+        return apus_polymarket_trade_id(bytes, bytes.count, order)
+    }
+
     // MARK: Reading
 
     private func decimal(_ text: String) throws(AccountError) -> ExactDecimal {
@@ -162,10 +167,11 @@ package final class PolymarketAccountClient: AccountClient {
             throw AccountError(.venue, "\"\(answer.id)\" is no order's hash")
         }
         let quantity = try decimal(answer.originalSize), filled = try decimal(answer.sizeMatched)
+        let trades = (answer.associateTrades ?? []).map { Self.number(ofTrade: $0, order: number) }
         return VenueOrder(
             clientID: nil, venueID: number, venueText: answer.id, symbol: answer.assetId,
             side: answer.side == "BUY" ? .buy : .sell, price: try decimal(answer.price), quantity: quantity,
-            filled: filled, end: answer.end(isWhole: isWhole(filled, of: quantity)))
+            filled: filled, trades: trades, end: answer.end(isWhole: isWhole(filled, of: quantity)))
     }
 
     private func isWhole(_ filled: ExactDecimal, of quantity: ExactDecimal) -> Bool {
@@ -188,10 +194,9 @@ package final class PolymarketAccountClient: AccountClient {
             guard instruments.contains(where: { $0.symbol == token }), let number = Self.number(of: order) else {
                 return
             }
-            let id = Array(answer.id.utf8)
             trades.append(
                 VenueTrade(
-                    tradeID: apus_polymarket_trade_id(id, id.count, number), clientID: nil, venueID: number,
+                    tradeID: Self.number(ofTrade: answer.id, order: number), clientID: nil, venueID: number,
                     symbol: token, side: side == "BUY" ? .buy : .sell, price: try decimal(price),
                     quantity: try decimal(size), fee: .zero, isMaker: isMaker, time: seconds * 1_000_000_000,
                     isUndone: isUndone))
@@ -218,6 +223,7 @@ private struct OrderAnswer: Decodable {
     let price: String
     let originalSize: String
     let sizeMatched: String
+    let associateTrades: [String]?
 
     /// How it ended; nil while it is open. What was matched in part and rests no more has expired.
     func end(isWhole: Bool) -> OrderState? {
