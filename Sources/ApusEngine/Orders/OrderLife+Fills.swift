@@ -195,10 +195,16 @@ extension OrderLife {
         }
         trades.note(report.pointee.trade_id, order: order, isUndone: true)
         undone += 1
+        let side = report.pointee.side == Side.buy.rawValue ? Side.buy : .sell
+        let fee = Money(hundredMillionths: report.pointee.fee).atoms
+        if rows.isSplit {
+            // Nobody knows any more whose it was: as a trade the other way it is shared out.
+            rows.share(
+                side.opposite, price: report.pointee.price, quantity: report.pointee.quantity, fee: -fee, instrument)
+        }
         instrument.pointee.position.undo(
-            report.pointee.side == Side.buy.rawValue ? .buy : .sell, price: report.pointee.price,
-            quantity: report.pointee.quantity, fee: Money(hundredMillionths: report.pointee.fee).atoms,
-            instrument.pointee.economics)
+            side, price: report.pointee.price, quantity: report.pointee.quantity, fee: fee, instrument.pointee.economics
+        )
         return true
     }
 
