@@ -332,14 +332,6 @@ import Testing
         #expect(stage.answer("balance", "\"balance\":{\"balance\":\"990.00\"}")?.text.contains("subscribe") == false)
         let told = stage.reports().filter { UInt32($0.kind) == APUS_REPORT_BALANCE.rawValue }.map(\.fee)
         #expect(told == [99_000_000_000])
-        // News of the stream put it off.
-        stage.propose(suffix: "b")
-        stage.advance(20)
-        stage.tell(stage.account, "{\"msg_type\":\"balance\",\"balance\":{\"balance\":\"980.00\"}}")
-        stage.advance(20)
-        #expect(stage.take("balance") == nil)
-        stage.advance(10.2)
-        #expect(stage.take("balance") != nil)
     }
 
     @Test func aFullReportRingLosesNothing() {
