@@ -100,7 +100,9 @@ import Testing
     }
 
     @Test func answersCarryTheirLimits() throws {
-        let harness = try Harness()
+        var configuration = try testConfiguration()
+        configuration.rateLimits.enforced = true
+        let harness = try Harness(configuration)
         let api = harness.webSocket("/ws-fapi/v1")
         let parameters = ["symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.001"]
         guard case .array(let limits)? = api.call("order.place", parameters)["rateLimits"] else {
@@ -112,5 +114,19 @@ import Testing
         var silent = parameters
         silent["returnRateLimits"] = "false"
         #expect(api.call("order.place", silent)["rateLimits"] == nil)
+        guard case .array(let announced)? = harness.rest.request("GET", "/fapi/v1/exchangeInfo").body["rateLimits"]
+        else {
+            Issue.record("exchangeInfo has no rateLimits")
+            return
+        }
+        #expect(announced.map { text($0, "limit") } == ["2400", "1200", "300"])
+    }
+
+    /// A client holds itself to what is announced, so that what nobody enforces is not.
+    @Test func limitsThatNobodyEnforcesAreNotAnnounced() throws {
+        let harness = try Harness()
+        let order = ["symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.001"]
+        #expect(harness.webSocket("/ws-fapi/v1").call("order.place", order)["rateLimits"] == .array([]))
+        #expect(harness.rest.request("GET", "/fapi/v1/exchangeInfo").body["rateLimits"] == .array([]))
     }
 }

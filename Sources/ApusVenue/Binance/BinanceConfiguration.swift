@@ -130,7 +130,8 @@ package struct BinanceAccountConfiguration: Sendable {
 
 /// Limits by which the venue refuses work.
 package struct BinanceRateLimits: Sendable {
-    /// Whether limits are enforced; they are counted and reported in either case.
+    /// Whether limits are enforced. Use is counted in either case; limits are announced only where they are enforced, since
+    /// clients hold themselves to what is announced.
     package var enforced: Bool
     /// Request weight for a minute.
     package var weightPerMinute = 2400

@@ -263,6 +263,8 @@ extension BinanceVenue {
             out.append(125)
         }
         out.append(",\"rateLimits\":[")
+        defer { out.append(93) }
+        guard limits.enforced else { return }
         append("REQUEST_WEIGHT", "MINUTE", 1, limits.weightPerMinute, requestWeight.count(now))
         if let account {
             out.append(44)
@@ -270,6 +272,5 @@ extension BinanceVenue {
             out.append(44)
             append("ORDERS", "MINUTE", 1, limits.ordersPerMinute, account.orderTimes.minute.count(now))
         }
-        out.append(93)
     }
 }

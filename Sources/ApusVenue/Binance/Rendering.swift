@@ -132,11 +132,14 @@ extension BinanceVenue {
     func exchangeInfo() -> [UInt8] {
         let limits = configuration.rateLimits
         let symbols = configuration.symbols.map(symbolInfo).joined(separator: ",")
-        let text = """
-            {"timezone":"UTC","serverTime":\(now / millisecond),"futuresType":"U_MARGINED","rateLimits":[\
+        let announced = """
             {"rateLimitType":"REQUEST_WEIGHT","interval":"MINUTE","intervalNum":1,"limit":\(limits.weightPerMinute)},\
             {"rateLimitType":"ORDERS","interval":"MINUTE","intervalNum":1,"limit":\(limits.ordersPerMinute)},\
-            {"rateLimitType":"ORDERS","interval":"SECOND","intervalNum":10,"limit":\(limits.ordersPerTenSeconds)}],\
+            {"rateLimitType":"ORDERS","interval":"SECOND","intervalNum":10,"limit":\(limits.ordersPerTenSeconds)}
+            """
+        let text = """
+            {"timezone":"UTC","serverTime":\(now / millisecond),"futuresType":"U_MARGINED",\
+            "rateLimits":[\(limits.enforced ? announced : "")],\
             "exchangeFilters":[],"assets":[{"asset":"USDT","marginAvailable":true,"autoAssetExchange":"-10000"}],\
             "symbols":[\(symbols)]}
             """
