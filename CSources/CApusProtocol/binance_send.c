@@ -119,17 +119,21 @@ static const apus_budget_cost* cost_of(const orders_session* self, const apus_or
     }
 }
 
+static bool adds_risk(const apus_order* order) {
+    return order->action == APUS_ORDER_PLACE || order->action == APUS_ORDER_MODIFY;
+}
+
 // A cancel leaves unless the venue has banned every request.
 static bool within_budget(orders_session* self, const apus_order* order, uint64_t now_ns) {
     if (order->action == APUS_ORDER_CANCEL) return !apus_budget_is_blocked(&self->budget, now_ns);
+    if (adds_risk(order) && now_ns < self->orders_blocked_ns) return false;
     return apus_budget_allows(&self->budget, cost_of(self, order), now_ns);
 }
 
 static uint8_t check(orders_session* self, const apus_order* order, uint64_t now_ns) {
     uint8_t reason = apus_guard_check(&self->guard, order, now_ns);
     if (reason != APUS_GUARD_PASSED) return reason;
-    bool adds_risk = order->action == APUS_ORDER_PLACE || order->action == APUS_ORDER_MODIFY;
-    if (adds_risk && !binance_user_is_up(self)) return APUS_GUARD_NOT_CONNECTED;
+    if (adds_risk(order) && !binance_user_is_up(self)) return APUS_GUARD_NOT_CONNECTED;
     if (!apus_binance_can_encode(order)) return APUS_GUARD_UNSUPPORTED;
     if (!within_budget(self, order, now_ns)) return APUS_GUARD_BUDGET;
     // An order that nobody could cancel in an emergency is not sent.

@@ -70,21 +70,17 @@ static void learn_limits(orders_session* self, const apus_binance_answer* answer
 
 // The venue wants less: of orders alone, or of everything.
 static void back_off(orders_session* self, const apus_binance_answer* answer, uint64_t now_ns) {
-    if (answer->status != STATUS_TOO_MANY && answer->status != STATUS_BANNED) return;
     bool orders_only = answer->code == CODE_TOO_MANY_ORDERS && answer->status != STATUS_BANNED;
+    if (!orders_only && answer->status != STATUS_TOO_MANY && answer->status != STATUS_BANNED) return;
     // Where the venue does not say when: the shortest of its windows for orders, a minute for requests, two for a first ban.
     uint64_t seconds = answer->status == STATUS_BANNED ? 120 : orders_only ? 10 : 60;
     uint64_t until_ns = now_ns + seconds * SECOND_NS;
     if (answer->retry_after_ms != 0) until_ns = binance_local_ns(self, answer->retry_after_ms);
-    if (!orders_only) {
+    // Not by the budget's rows: a venue may limit orders without having announced how many it takes.
+    if (orders_only)
+        self->orders_blocked_ns = apus_time_later(self->orders_blocked_ns, until_ns);
+    else
         apus_budget_blocked_until(&self->budget, APUS_BUDGET_ALL, until_ns);
-        return;
-    }
-    for (uint32_t row = 0; row < self->config.limit_count; row++) {
-        if (self->config.limits[row].kind == APUS_BINANCE_ORDERS) {
-            apus_budget_blocked_until(&self->budget, row, until_ns);
-        }
-    }
 }
 
 // MARK: answers

@@ -279,4 +279,46 @@ import Testing
         session.order(3)
         #expect(session.texts(session.api).count == 1)
     }
+
+    /// Also where the venue has announced no limit of orders.
+    @Test(arguments: [429, 400]) func tooManyOrdersHoldsOrdersAndChangesBackAndNothingElse(status: Int) {
+        let session = session(1) { $0.limit_count = 0 }
+        _ = session.texts(session.api)
+        let wall = (session.now + UInt64(session.stage.market.pointee.out.pointee.realtime_offset)) / 1_000_000
+        session.order(1)
+        session.tell(
+            session.api,
+            "{\"id\":\"2\",\"status\":\(status),\"error\":{\"code\":-1015,\"msg\":\"x\",\"data\":{\"retryAfter\":\(wall + 2000)}}}"
+        )
+        #expect(session.news() == [[3, 1]])
+        _ = session.texts(session.api)
+        for action in [APUS_ORDER_PLACE, APUS_ORDER_MODIFY, APUS_ORDER_CANCEL, APUS_ORDER_QUERY] {
+            session.order(2) { $0.action = UInt8(action.rawValue) }
+        }
+        #expect(codes(session) == [Int32](repeating: Int32(APUS_GUARD_BUDGET.rawValue), count: 2))
+        #expect(session.texts(session.api).count == 2)
+        session.advance(2.01)
+        session.order(3)
+        #expect(session.texts(session.api).count == 1)
+    }
+
+    /// Ten seconds is the shortest of the venue's windows for orders.
+    @Test func tooManyOrdersWithoutATimeHoldsBackForTenSeconds() {
+        let session = session(1) {
+            $0.limit_count = 0
+            $0.answer_timeout_ns = 1000 * BinanceStage.second
+        }
+        _ = session.texts(session.api)
+        session.order(1)
+        session.tell(session.api, "{\"id\":\"2\",\"status\":429,\"error\":{\"code\":-1015,\"msg\":\"x\"}}")
+        _ = session.reports()
+        _ = session.texts(session.api)
+        session.advance(9.9)
+        session.order(2)
+        #expect(codes(session) == [Int32(APUS_GUARD_BUDGET.rawValue)])
+        _ = session.texts(session.api)
+        session.advance(0.2)
+        session.order(3)
+        #expect(session.texts(session.api).count == 1 && session.reports().isEmpty)
+    }
 }

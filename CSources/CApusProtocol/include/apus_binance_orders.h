@@ -188,7 +188,8 @@ typedef struct apus_binance_orders {
     apus_channel* channels[APUS_SESSION_CHANNELS_MAX];
     apus_pool pool; // of `api`
     apus_budget budget;
-    apus_budget_cost costs[3]; // of a placement, a change, any other request
+    apus_budget_cost costs[3];  // of a placement, a change, any other request
+    uint64_t orders_blocked_ns; // the venue wants no order and no change before this
     apus_binance_clock clock;
     apus_open_orders open;
     apus_binance_request* requests; // by number, in a circle
