@@ -1,8 +1,5 @@
 import Apus
-import AsyncHTTPClient
 import Foundation
-import NIOCore
-import NIOSSL
 
 extension VenueMetadata {
     /// Asks the venue.
@@ -63,32 +60,21 @@ extension VenueMetadata {
         return VenueMetadata(instruments: instruments, settlementAsset: "USDC", listings: listings)
     }
 
+    // Asked again while there is no answer or the venue is not well: an engine that starts is not to fail by one lost answer.
     private static func get(_ address: String, caFile: String?) async throws -> Data {
-        var configuration = HTTPClient.Configuration.singletonConfiguration
-        if let caFile {
-            var tls = TLSConfiguration.makeClientConfiguration()
-            tls.trustRoots = .file(caFile)
-            configuration.tlsConfiguration = tls
-        }
-        let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
-        do {
-            let body = try await get(address, by: client)
-            try await client.shutdown()
-            return body
-        } catch {
-            try? await client.shutdown()
-            if let error = error as? LiveError { throw error }
-            throw LiveError("GET \(address): \(error)")
-        }
-    }
-
-    private static func get(_ address: String, by client: HTTPClient) async throws -> Data {
-        let response = try await client.execute(HTTPClientRequest(url: address), timeout: .seconds(15))
-        let body = try await response.body.collect(upTo: 64 << 20)
-        guard response.status == .ok else {
-            let text = String(decoding: body.readableBytesView.prefix(200), as: UTF8.self)
-            throw LiveError("GET \(address): the venue answered \(response.status): \(text)")
-        }
-        return Data(body.readableBytesView)
+        let transport = AccountTransport(caFile: caFile)
+        let queue = WorkQueue(WorkQueueOptions("metadata"))
+        let outcome: Result<Data, WorkError>
+        do throws(WorkError) {
+            outcome = .success(
+                try await queue.run(isRepeatable: true) { () throws(AccountError) in
+                    let what = "GET \(address)"
+                    let response = try await transport.send("GET", address, what: what, timeout: .seconds(15))
+                    guard response.status == 200 else { throw response.error(what, reason: nil) }
+                    return response.body
+                })
+        } catch { outcome = .failure(error) }
+        await transport.close()
+        do { return try outcome.get() } catch { throw LiveError(error.description) }
     }
 }

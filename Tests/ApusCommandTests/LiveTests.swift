@@ -1,6 +1,9 @@
+import ApusVenue
+import ApusVenueServer
 import Foundation
 import Testing
 
+@testable import ApusCommand
 @testable import ApusLive
 
 @Suite struct VenueAddressTests {
@@ -121,5 +124,23 @@ import Testing
         #expect(failure(bitcoin.replacing("stepSize", with: "x"), "BTCUSDT").contains("LOT_SIZE.stepSize"))
         #expect(failure(bitcoin.replacing("0.10", with: "a.b"), "BTCUSDT").contains("tickSize"))
         #expect(throws: LiveError.self) { try ExchangeInfo(json: Data("{}".utf8), source: "test") }
+    }
+
+    /// An engine that starts is not to fail by one lost answer; what the venue refuses is told at once.
+    @Test func isAskedForAgainWhenTheVenueFails() async throws {
+        let target = FaultTarget(request: "GET /fapi/v1/exchangeInfo")
+        let faults = FaultPlan(rules: [
+            FaultRule(.failedAnswer(503), .afterMessages(0), target: target),
+            FaultRule(.cutAnswer, .afterMessages(0), target: target),
+        ])
+        let metadata = try await onThread {
+            let venue = try VenueLaunch(faults: faults).start(.binanceUSDM)
+            defer { try? venue.stop() }
+            let addresses = VenueAddresses.loopback(port: venue.port ?? 0, isSecure: false)
+            return try blocking {
+                try await VenueMetadata.fetch(.binanceUSDM, symbols: ["BTCUSDT"], addresses: addresses, caFile: nil)
+            }
+        }
+        #expect(metadata.instruments.map(\.symbol) == ["BTCUSDT"] && metadata.requestLimits.isEmpty)
     }
 }
