@@ -31,6 +31,8 @@ package struct EngineStatus: Sendable {
     package var rejections: UInt64 = 0
     package var rejectionCode: Int32 = 0
     package var isRejectionGuards = false
+    /// How often a fill was taken in that no trade has told of.
+    package var assumptions: UInt64 = 0
     /// What may be sent: the strictest of all that have a say.
     package var trading = TradingState.active
     /// A day's limit was reached.
@@ -57,6 +59,7 @@ final class StatusMailbox: @unchecked Sendable {
     private var trading = TradingState.active
     private var trip: TradingDay.Trip?
     private var journalRoom: UInt64?
+    private var assumptions: UInt64 = 0
     private var rejections: (count: UInt64, code: Int32, isGuards: Bool) = (0, 0, false)
 
     init(instruments: Int) {
@@ -98,6 +101,7 @@ final class StatusMailbox: @unchecked Sendable {
         }
         profit = context.profit
         rejections = agent.rejections
+        assumptions = agent.assumptions
         trading = agent.tradingState
         trip = agent.day.trip
         journalRoom = agent.journalRoom
@@ -125,7 +129,8 @@ final class StatusMailbox: @unchecked Sendable {
                 positions: Array(UnsafeBufferPointer(start: positions, count: positionCount)),
                 orders: Array(UnsafeBufferPointer(start: orders, count: orderCount)), openOrders: openOrders,
                 profit: profit, rejections: rejections.count, rejectionCode: rejections.code,
-                isRejectionGuards: rejections.isGuards, trading: trading, trip: trip, journalRoom: journalRoom)
+                isRejectionGuards: rejections.isGuards, assumptions: assumptions, trading: trading, trip: trip,
+                journalRoom: journalRoom)
         }
         apus_flag_set(asked, question + 1)
         return status

@@ -109,6 +109,17 @@ package final class LiveEngine: @unchecked Sendable {
         }
     }
 
+    /// Orders of which a fill is taken in that no trade has told of; nil when the decision thread does not answer. Control side.
+    package func assumedOrders() -> [KnownOrder]? { visit(patience: .seconds(2)) { $0.assumedOrders } }
+
+    /// Takes in what the venue says that was traded of those orders. Returns those that are left; nil as above. Control side.
+    package func take(_ trades: [VenueTrade], of orders: [KnownOrder]) -> [KnownOrder]? {
+        visit(patience: .seconds(2)) { agent in
+            agent.take(trades, of: orders)
+            return agent.assumedOrders
+        }
+    }
+
     private static func keeper(
         _ journal: EngineJournal, rings: UnsafeMutablePointer<apus_private>
     ) throws(LiveError) -> JournalKeeper {

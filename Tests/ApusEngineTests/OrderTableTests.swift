@@ -43,4 +43,34 @@ import Testing
         #expect(listed == Set(open))
         #expect(table.find(OrderID(next + 1)) == nil)
     }
+
+    /// The trade of an assumed fill is still to come: without the order it would be a stranger, or be counted again by a recovery.
+    @Test func anOrderWithAnAssumedFillIsForgottenLast() throws {
+        let feed = TestFeed()
+        let instruments = InstrumentTable(board: feed.view.pointee.board)
+        let instrument = try instruments.add(definition())
+        let table = OrderTable(capacity: 8)
+        var next: UInt64 = 0
+        func pass(assumed: Int64 = 0) -> OrderID {
+            next += 1
+            let order = Order(
+                id: OrderID(next), instrument: instrument, side: .buy, type: .limit, timeInForce: .immediateOrCancel,
+                isReduceOnly: false, price: Price(units: 1), quantity: Quantity(units: 1))
+            let record = table.insert(order)
+            record.pointee.assumed = assumed
+            record.pointee.order.state = .filled
+            table.end(record)
+            return order.id
+        }
+        let kept = pass(assumed: 1)
+        for _ in 0..<100 { _ = pass() }
+        #expect(table.find(kept)?.pointee.assumed == 1)
+        #expect(table.assumed.map(\.order.id) == [kept])
+        table.find(kept)?.pointee.assumed = 0
+        for _ in 0..<8 { _ = pass() }
+        #expect(table.find(kept) == nil && table.assumed.isEmpty)
+        // When all are such there is room for the newest all the same.
+        let many = (0..<20).map { _ in pass(assumed: 1) }
+        #expect(Set(table.assumed.map(\.order.id)) == Set(many.suffix(8)))
+    }
 }

@@ -146,6 +146,68 @@ import Testing
         #expect(again.held == 27)
     }
 
+    @Test("trades that were asked for tell price and fee of what a status told, and count once")
+    func askedTrades() throws {
+        let (bench, journal) = try journaled()
+        let id = try bench.resting(10)
+        bench.fill(id, 4, trade: 1, cumulative: 4, fee: 300)
+        bench.sink.report(APUS_REPORT_STATUS, id) {
+            $0.venue_order_id = 500
+            $0.cumulative = 10
+            $0.price = 10_000
+            $0.status = UInt8(APUS_STATUS_FILLED.rawValue)
+        }
+        bench.turn()
+        #expect(bench.state(id) == .filled && bench.held == 10 && bench.agent.assumptions == 1)
+        let asked = bench.agent.assumedOrders
+        #expect(asked.map(\.clientID) == [id.value] && asked.map(\.venueID) == [500])
+        func told(_ number: UInt64, _ quantity: Int64, _ price: Int64, _ fee: Int64, venue: UInt64 = 500) -> VenueTrade
+        {
+            VenueTrade(
+                tradeID: number, clientID: nil, venueID: venue, symbol: "BTCUSDT", side: .buy,
+                price: ExactDecimal(digits: price, decimals: 2), quantity: ExactDecimal(digits: quantity, decimals: 3),
+                fee: Money(hundredMillionths: fee), isMaker: false, time: second)
+        }
+        let trades = [told(1, 4, 10_000, 300), told(2, 6, 9_000, 500), told(3, 6, 1, 1, venue: 501)]
+        bench.agent.take(trades, of: asked)
+        let position = bench.context.position(of: bench.instrument)
+        #expect(position.quantity.units == 10 && position.fees == Money(hundredMillionths: 800))
+        // What six thousandths were cheaper by ten counts as earned.
+        #expect(position.realised == Money(hundredMillionths: 6_000_000))
+        let settled = bench.instrument.record.pointee.position
+        #expect(bench.agent.assumedOrders.isEmpty)
+        // The stream tells it after all, and it is asked for once more.
+        bench.fill(id, 6, trade: 2, cumulative: 10, price: 9_000, fee: 500)
+        bench.turn()
+        bench.agent.take(trades, of: asked)
+        #expect(bench.instrument.record.pointee.position == settled)
+        let state = try replayed(journal)
+        let replayed = try #require(state.instrument("BTCUSDT")).record.pointee.position
+        #expect(replayed == settled)
+    }
+
+    @Test("trades are asked for from the oldest order on of which a fill is assumed")
+    func assumedSince() throws {
+        let (bench, journal) = try journaled()
+        func wait(_ seconds: UInt64) {
+            bench.feed.now += seconds * second
+            bench.open()
+        }
+        wait(10_000)
+        let id = try bench.resting(10)
+        bench.sink.report(APUS_REPORT_STATUS, id) {
+            $0.cumulative = 10
+            $0.price = 10_000
+            $0.status = UInt8(APUS_STATUS_FILLED.rawValue)
+        }
+        wait(7_200)
+        let later = try bench.resting(1)
+        bench.fill(later, 1, trade: 7, cumulative: 1)
+        bench.turn()
+        let since = try #require(try replayed(journal).tradesSince)
+        #expect(since / second == 9_400)
+    }
+
     @Test("an order whose intent was lost is known again, and canceled or gone on with")
     func lostOrders() throws {
         for rule in RecoveryRule.Orders.allCases {

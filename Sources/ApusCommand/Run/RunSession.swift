@@ -69,6 +69,7 @@ final class RunSession {
         let supervisor = try account.flatMap { try plan.startSupervisor($0, configuration, log: log) }
         defer { supervisor?.finish() }
         let check = account.flatMap { plan.accountCheck(engine, $0) }
+        let trades = account.map { TradeCheck(engine, $0.client) }
         let begin = clock.now
         do { try engine.start() } catch let error as ParameterError { throw plan.located(error) }
         if desk.control.trading != .active {
@@ -76,7 +77,7 @@ final class RunSession {
         }
         log.info("engine \(engine.name) runs \(plan.title); look into it with: apus top \(engine.name)")
         do {
-            try watch(engine, recording, desk, supervisor, check, until: seconds.map { begin + .seconds($0) })
+            try watch(engine, recording, desk, supervisor, check, trades, until: seconds.map { begin + .seconds($0) })
         } catch {
             _ = engine.stop()
             throw error
@@ -116,7 +117,7 @@ final class RunSession {
     /// Draws and narrates until the time is over, the user ends it, or the engine has ended by itself.
     private func watch(
         _ engine: LiveEngine, _ recording: EngineRecording?, _ desk: ControlDesk, _ supervisor: SupervisorLink?,
-        _ check: AccountCheck?, until end: ContinuousClock.Instant?
+        _ check: AccountCheck?, _ trades: TradeCheck?, until end: ContinuousClock.Instant?
     ) throws {
         let symbols = engine.instruments.map(\.symbol)
         let narrator = try EventNarrator(attachingTo: engine.name, symbols: symbols, log: log)
@@ -131,7 +132,10 @@ final class RunSession {
             desk.narrate()
             supervisor?.check()
             check?.follow(desk.control, log: log)
-            if let status = engine.status() { account.follow(status) }
+            if let status = engine.status() {
+                account.follow(status)
+                trades?.follow(status, log: log)
+            }
             noteSteadyStart(engine)
             try recording?.drain()
             let left = end.map { $0 - clock.now }

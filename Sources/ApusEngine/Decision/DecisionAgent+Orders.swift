@@ -168,7 +168,7 @@ extension DecisionAgent {
         return read
     }
 
-    private func take(_ report: UnsafeMutablePointer<apus_report>) {
+    func take(_ report: UnsafeMutablePointer<apus_report>) {
         let time = report.pointee.receive_ns
         advance(time)
         life.pointee.name(report)

@@ -25,6 +25,7 @@ extension OrderLife {
             record.pointee.assumedPrice =
                 record.pointee.assumed > 0 ? record.pointee.assumedPrice : report.pointee.price
             record.pointee.assumed += start - known
+            assumptions += 1
         }
         let fill = Fill(
             price: Price(units: report.pointee.price), quantity: Quantity(units: new), fee: told > 0 ? .zero : fee,

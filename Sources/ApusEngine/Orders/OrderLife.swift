@@ -32,6 +32,8 @@ package struct OrderLife {
     package internal(set) var undone: UInt64 = 0
     /// The newest wallet balance that the venue told, in the settlement asset; nil: it told none.
     package internal(set) var walletBalance: Money?
+    /// How often a fill was taken in that no trade has told of.
+    package internal(set) var assumptions: UInt64 = 0
     /// Orders in the state `unknown`.
     package internal(set) var unknownCount = 0
 
@@ -361,6 +363,7 @@ package struct OrderLife {
         if record.pointee.assumed > 0 { price = record.pointee.assumedPrice }
         record.pointee.assumed += quantity
         record.pointee.assumedPrice = price
+        assumptions += 1
         let fill = Fill(
             price: Price(units: price), quantity: Quantity(units: quantity), fee: .zero, isMaker: false, tradeID: 0)
         take(fill, record)

@@ -4,7 +4,7 @@ package import Apus
 /// size.
 ///
 /// An open-addressing table of 32-bit places leads into a pool of records that never move. Ended orders stay for late
-/// and doubled reports until their place is needed, the oldest first.
+/// and doubled reports until their place is needed, the oldest first; those of which a fill is only assumed are the last to go.
 ///
 /// The life of an order:
 ///
@@ -147,12 +147,23 @@ package final class OrderTable {
         open[gap] = open[openCount]
         records[Int(open[gap])].openPlace = UInt32(gap)
         if isEnded[Int(place)] { return }  // ended, revived and ended again: it already stands in line
+        stand(inLine: place)
+    }
+
+    private func stand(inLine place: UInt32) {
         isEnded[Int(place)] = true
         ended[(counts.pointee.endedHead + counts.pointee.ended) & (capacity - 1)] = place
         counts.pointee.ended += 1
     }
 
+    /// Orders, open and ended, of which a fill was taken in that no trade has told of. Looks at all of them.
+    package var assumed: [OrderRecord] {
+        (0..<counts.pointee.made).filter { records[$0].assumed > 0 && find(records[$0].order.id) == records + $0 }
+            .map { records[$0] }
+    }
+
     private func forgetOldest() {
+        var kept = 0
         while counts.pointee.ended > 0 {
             let place = ended[counts.pointee.endedHead]
             counts.pointee.endedHead = (counts.pointee.endedHead + 1) & (capacity - 1)
@@ -160,6 +171,12 @@ package final class OrderTable {
             isEnded[Int(place)] = false
             let record = records + Int(place)
             if record.pointee.order.isOpen { continue }  // revived by a late answer
+            // The trade that is still to come says at which price and fee: it stands in line again, unless all do.
+            if record.pointee.assumed > 0, kept <= counts.pointee.ended {
+                stand(inLine: place)
+                kept += 1
+                continue
+            }
             remove(record.pointee.order.id)
             free[counts.pointee.free] = place
             counts.pointee.free += 1

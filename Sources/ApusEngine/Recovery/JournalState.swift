@@ -315,7 +315,7 @@ package final class JournalState {
     /// records that were lost with the machine. Nil: there is no journal yet, and what was before is the venue's position.
     package var tradesSince: UInt64? {
         guard lastWall > 0 else { return nil }
-        let oldest = openOrders.map { $0.wall * 1_000_000 }.filter { $0 > 0 }.min() ?? lastWall
+        let oldest = (openOrders + orders.assumed).map { $0.wall * 1_000_000 }.filter { $0 > 0 }.min() ?? lastWall
         let start = min(oldest, lastWall)
         return start - min(start, 600_000_000_000)
     }

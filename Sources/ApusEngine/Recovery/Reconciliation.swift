@@ -294,16 +294,7 @@ package final class Reconciliation {
         guard let price = units(trade.price, instrument.priceDecimals, trade.symbol),
             let quantity = units(trade.quantity, instrument.quantityDecimals, trade.symbol)
         else { return }
-        var report = apus_report()
-        report.trade_id = trade.tradeID
-        report.venue_order_id = trade.venueID
-        report.instrument = UInt16(instrument.index)
-        report.side = trade.side.rawValue
-        report.price = price
-        report.quantity = quantity
-        report.fee = Int64(clamping: trade.fee.atoms / 10_000_000_000)
-        report.flags = trade.isMaker ? UInt8(APUS_REPORT_MAKER.rawValue) : 0
-        report.venue_ns = trade.time
+        var report = apus_report(trade, price: price, quantity: quantity, instrument: instrument)
         if let client, let record = owner(client, trade) {
             report.kind = UInt8(APUS_REPORT_FILL.rawValue)
             report.client_id = client
@@ -340,16 +331,9 @@ package final class Reconciliation {
         guard isHeld, let price = units(trade.price, instrument.priceDecimals, trade.symbol),
             let quantity = units(trade.quantity, instrument.quantityDecimals, trade.symbol)
         else { return }
-        var report = apus_report()
+        var report = apus_report(trade, price: price, quantity: quantity, instrument: instrument)
         report.kind = UInt8(APUS_REPORT_UNDONE.rawValue)
         report.client_id = client
-        report.venue_order_id = trade.venueID
-        report.trade_id = trade.tradeID
-        report.instrument = UInt16(instrument.index)
-        report.side = trade.side.rawValue
-        report.price = price
-        report.quantity = quantity
-        report.fee = Int64(clamping: trade.fee.atoms / 10_000_000_000)
         add(.undoneTrade, .undo, trade.symbol, client, trade.venueID, text(trade), "taken back")
         apply(report, trade.symbol)
     }
