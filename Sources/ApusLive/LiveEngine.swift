@@ -5,7 +5,7 @@ import CApusWire
 import Glibc
 import Synchronization
 
-/// A running engine: market data from sockets, a strategy, and orders to the venue or to the paper model.
+/// A running engine: market data from sockets, strategies, and orders to the venue or to the paper model.
 ///
 /// Made, started and stopped by the control side; in between its agents belong to the threads that it starts. Unchecked for that
 /// reason: the agents are handed over at the start and taken back after the threads have ended.
@@ -20,8 +20,8 @@ package final class LiveEngine: @unchecked Sendable {
     let configuration: LiveConfiguration
     let mailbox: StatusMailbox
     let door = DecisionDoor()
-    /// The name of the strategy that runs.
-    package let strategyName: String
+    /// The names of the strategies that run, by their number.
+    package let strategyNames: [String]
     let journal: EngineJournal?
     private let keeper: JournalKeeper?
     private let journalThread = Mutex<JournalThread?>(nil)
@@ -37,12 +37,12 @@ package final class LiveEngine: @unchecked Sendable {
     ///   - tap: where market messages are copied to for a recorder; it must outlive the engine.
     ///   - journal: where every intent and report is written down; the engine starts from what it holds.
     package init(
-        _ configuration: LiveConfiguration, _ metadata: VenueMetadata, strategy: StrategyDescription,
-        parameters: [String: String], tap: UnsafeMutablePointer<apus_tap>? = nil, journal: EngineJournal? = nil
+        _ configuration: LiveConfiguration, _ metadata: VenueMetadata, strategies: [StrategySetting],
+        tap: UnsafeMutablePointer<apus_tap>? = nil, journal: EngineJournal? = nil
     ) throws {
         self.configuration = configuration
         name = configuration.name
-        strategyName = strategy.name
+        strategyNames = strategies.map(\.name)
         instruments = metadata.instruments
         feed = try LiveFeed(configuration, metadata, tap: tap)
         let sink: any OrderSink
@@ -57,7 +57,7 @@ package final class LiveEngine: @unchecked Sendable {
         self.journal = journal
         keeper = try journal.map { try Self.keeper($0, rings: sink.queues) }
         agent = try DecisionAgent(
-            strategy: strategy, parameters: parameters, instruments: metadata.instruments, feed: feed, sink: sink,
+            strategies: strategies, instruments: metadata.instruments, feed: feed, sink: sink,
             time: .live(apus_wire_clock(feed.wire).pointee), configuration: configuration.engine,
             journal: keeper.map(Self.port))
         mailbox = StatusMailbox(instruments: Int(configuration.instruments))
@@ -88,7 +88,12 @@ package final class LiveEngine: @unchecked Sendable {
         _ configuration: LiveConfiguration, _ metadata: VenueMetadata, _ journal: EngineJournal
     ) throws {
         let nobody = StrategyDescription(name: "reconcile", summary: "") { _ in Nobody() }
-        let engine = try LiveEngine(configuration, metadata, strategy: nobody, parameters: [:], journal: journal)
+        var configuration = configuration
+        configuration.engine.limits.strategies = [:]
+        // What is whose stays so.
+        let names = journal.opened.state.strategies.isSplit ? journal.opened.state.strategies.names : [""]
+        let engine = try LiveEngine(
+            configuration, metadata, strategies: names.map { StrategySetting(nobody, name: $0) }, journal: journal)
         try engine.restore(apus_clock_now(apus_wire_clock(engine.feed.wire)))
         engine.closeJournal()
     }

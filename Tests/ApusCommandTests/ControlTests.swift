@@ -157,7 +157,7 @@ final class TradingRig {
         var configuration = try plan.live(loopback: nil)
         configuration.orders = .live(.binance(BinanceCredentials(key: venue.key, secret: venue.secret)))
         engine = try LiveEngine(
-            configuration, try plan.metadata(configuration), strategy: plan.strategy, parameters: plan.parameters)
+            configuration, try plan.metadata(configuration), strategies: plan.strategies)
         control = EngineControl(engine, limits: plan.tighterLimits)
         try engine.start()
     }
@@ -308,7 +308,7 @@ final class TradingRig {
             let rig = try TradingRig("strategy")
             try rig.waitForOrders(4)
             var request = ControlRequest(.halt)
-            request.strategy = rig.engine.strategyName
+            request.strategy = rig.engine.strategyNames[0]
             let reply = rig.control.answer(request)
             #expect(reply.ok && rig.control.trading == .active)
             let before = try rig.ordersAtTheVenue()

@@ -34,8 +34,8 @@ private func store(_ assignments: [String]) throws -> ConfigurationStore {
     }
 
     @Test func strategiesAreFoundByName() throws {
-        #expect(try plan([]).strategy.name == Samples.all.first?.name)
-        #expect(try plan(["strategy.name=ema-cross"]).strategy.name == "ema-cross")
+        #expect(try plan([]).names == Samples.all.first?.name)
+        #expect(try plan(["strategy.name=ema-cross"]).names == "ema-cross")
         let error = #expect(throws: ConfigurationError.self) { try plan(["strategy.name=nobody"]) }
         #expect(error?.problem.contains("market-maker") == true)
     }

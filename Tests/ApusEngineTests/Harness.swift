@@ -193,10 +193,12 @@ struct Bench {
     let sink = TestSink()
     let recorder = Recorder()
     let agent: DecisionAgent
+    private let names: [String]
 
+    /// - Parameter strategies: their names; they write into one recorder.
     init(
         slots: UInt32 = 1_024, instruments: [InstrumentDefinition] = [definition()], limits: RiskLimits = wideLimits(),
-        time: TimeSource = .simulated, journal: JournalPort? = nil,
+        time: TimeSource = .simulated, journal: JournalPort? = nil, strategies: [String] = ["test"],
         configure: (inout EngineConfiguration) -> Void = { _ in }
     ) throws {
         feed = TestFeed(slots: slots)
@@ -209,9 +211,10 @@ struct Bench {
         let strategy = StrategyDescription(name: "test", summary: "test") { _ in
             RecordingStrategy(recorder: recorder)
         }
+        names = strategies
         agent = try DecisionAgent(
-            strategy: strategy, instruments: instruments, feed: feed, sink: sink, time: time,
-            configuration: configuration, journal: journal)
+            strategies: strategies.map { StrategySetting(strategy, name: $0) }, instruments: instruments, feed: feed,
+            sink: sink, time: time, configuration: configuration, journal: journal)
         var run = apus_journal_run()
         run.run_tag = configuration.runTag
         agent.openJournal(run, feed.now)
@@ -219,6 +222,7 @@ struct Bench {
     }
 
     var context: Context { agent.context }
+    func context(of number: Int) -> Context { agent.context(of: names[number])! }
     var instrument: Instrument { agent.instruments[0] }
 
     @discardableResult

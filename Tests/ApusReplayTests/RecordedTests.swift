@@ -1,3 +1,4 @@
+import Apus
 import ApusSamples
 import Foundation
 import Testing
@@ -65,9 +66,9 @@ import Testing
     }
 
     @Test(.enabled(if: Shared.isNeeded, "needs ../shared")) func aStrategyTradesTheSameTwice() throws {
-        let strategy = try #require(Samples.all.first)
-        let first = try Replay.run(ReplayConfiguration(path: Shared.futures), strategy: strategy)
-        let second = try Replay.run(ReplayConfiguration(path: Shared.futures), strategy: strategy)
+        let strategies = [StrategySetting(try #require(Samples.all.first))]
+        let first = try Replay.run(ReplayConfiguration(path: Shared.futures), strategies: strategies)
+        let second = try Replay.run(ReplayConfiguration(path: Shared.futures), strategies: strategies)
         let alone = try Replay.run(ReplayConfiguration(path: Shared.futures))
         #expect(first.orders > 0 && first.fills > 0)
         #expect(first.summary == second.summary)

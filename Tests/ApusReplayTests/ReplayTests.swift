@@ -75,7 +75,7 @@ import Testing
         text += depth(90_000, 1, 2, 0, bids: "[]", symbol: "ALATEUSDT")
         let scratch = try Scratch()
         let configuration = ReplayConfiguration(path: try scratch.file("recording", text))
-        let result = try Replay.run(configuration, strategy: try #require(Samples.all.first))
+        let result = try Replay.run(configuration, strategies: [StrategySetting(try #require(Samples.all.first))])
         #expect(result.books.count == 31 && result.books.first?.instrument == "ALATEUSDT")
         #expect(result.books.map(\.instrument) == result.books.map(\.instrument).sorted())
         #expect(throws: ReplayError.instruments(limit: 8)) {

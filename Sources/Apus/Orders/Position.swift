@@ -153,6 +153,21 @@ package struct PositionLedger: Equatable {
         self.sold = side == .sell ? sold &- undone : sold
     }
 
+    /// Takes in another position in the same instrument, and what it has earned and paid.
+    package mutating func add(_ other: PositionLedger) {
+        func sum(_ one: Int128, _ two: Int128) -> Int128 { (Money(atoms: one) + Money(atoms: two)).atoms }
+        quantity += other.quantity
+        cost = sum(cost, other.cost)
+        realised = sum(realised, other.realised)
+        fees = sum(fees, other.fees)
+        funding = sum(funding, other.funding)
+        otherFees = sum(otherFees, other.otherFees)
+        otherFeeCount += other.otherFeeCount
+        unvaluedFees += other.unvaluedFees
+        bought &+= other.bought
+        sold &+= other.sold
+    }
+
     /// Holds so much from now on, entered at that price; 0: nobody knows at which, and it cost nothing.
     package mutating func hold(_ quantity: Int64, at price: Int64, _ economics: Economics) {
         self.quantity = quantity

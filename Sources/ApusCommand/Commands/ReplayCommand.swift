@@ -52,9 +52,11 @@ struct ReplayCommand: ParsableCommand {
         if let strategy, strategy != "none" { try store.set("strategy.name", to: strategy, flag: "--strategy") }
         let isTrading = strategy != "none" && !ApusProgram.strategies.isEmpty
         let plan = isTrading ? try RunPlan(store, strategies: ApusProgram.strategies, allowLive: false) : nil
-        var configuration = try makeConfiguration(store)
-        configuration.parameters = plan?.parameters ?? [:]
-        let report = ReplayReport(try replay(configuration, plan, wasAsked: store.text("strategy.name") != nil))
+        let configuration = try makeConfiguration(store)
+        let wasAsked =
+            store.text("strategy.name") != nil || !store.table("strategies").isEmpty
+            || !store.table("strategy.parameters").isEmpty
+        let report = ReplayReport(try replay(configuration, plan, wasAsked: wasAsked))
         Output.line(json ? report.json.description : report.text)
     }
 
@@ -63,18 +65,16 @@ struct ReplayCommand: ParsableCommand {
         _ configuration: ReplayConfiguration, _ plan: RunPlan?, wasAsked: Bool
     ) throws -> ReplayResult {
         do {
-            return try Replay.run(configuration, strategy: plan?.strategy)
+            return try Replay.run(configuration, strategies: plan?.strategies ?? [])
         } catch let error as ReplayError {
             throw CommandFailure(ExitStatus.usage, "\(error)")
         } catch let error as RecordingError {
             throw CommandFailure(ExitStatus.unavailable, "\(error)")
         } catch {
-            guard let plan, !wasAsked, configuration.parameters.isEmpty else {
-                if let error = error as? ParameterError, let plan { throw plan.located(error) }
-                throw error
-            }
+            guard let plan else { throw error }
+            if wasAsked { let _: Void = try plan.locating { throw error } }
             Output.note(
-                "apus: \(plan.strategy.name) does not suit this recording (\(error)); replaying without a strategy")
+                "apus: \(plan.names) does not suit this recording (\(error)); replaying without a strategy")
             return try replay(configuration, nil, wasAsked: true)
         }
     }

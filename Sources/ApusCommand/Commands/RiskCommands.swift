@@ -42,6 +42,12 @@ struct RiskCommand: ParsableCommand {
         for instrument in report.instruments { lines.append("\(instrument.symbol)\n\(table(instrument.limits))") }
         for strategy in report.strategies {
             lines.append("strategy \(strategy.name): \(strategy.state), \(strategy.openOrders) orders open")
+            if let trip = strategy.trip {
+                lines.append("  \(trip) was reached; apus resume --strategy \(strategy.name) accepts what was lost")
+            }
+            guard let result = strategy.dayResult, let peak = strategy.dayPeak else { continue }
+            lines.append("  day's result \(result), best \(peak), refused \(strategy.refused ?? 0)")
+            lines.append(table(strategy.limits))
         }
         for balance in report.balances {
             lines.append(

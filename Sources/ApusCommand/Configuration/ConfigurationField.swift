@@ -12,6 +12,8 @@ package enum ConfigurationKind: Equatable, Sendable {
     case list
     /// Names and scalars that the user chooses, such as a strategy's parameters.
     case table
+    /// A list of sections, each with a `name`; kept as a table with the entries `<name>.<key>`.
+    case sections
 
     /// How a person is told what is expected.
     package var expectation: String {
@@ -24,8 +26,12 @@ package enum ConfigurationKind: Equatable, Sendable {
         case .boolean: "true or false"
         case .list: "a list of texts"
         case .table: "a table of names and values"
+        case .sections: "a list of sections, each with a name"
         }
     }
+
+    /// Whether it is kept as a table.
+    var isTable: Bool { self == .table || self == .sections }
 
     /// Why a scalar's text is not of this kind, or nil when it is.
     package func refusal(of text: String) -> String? {
@@ -44,7 +50,7 @@ package enum ConfigurationKind: Equatable, Sendable {
             return fits ? nil : "\(value) is out of range: it must be \(expectation)"
         case .decimal: return isDecimal(text) ? nil : "\"\(text)\" is not \(expectation)"
         case .boolean: return text == "true" || text == "false" ? nil : "\"\(text)\" is not \(expectation)"
-        case .list, .table: return "it must be \(expectation)"
+        case .list, .table, .sections: return "it must be \(expectation)"
         }
     }
 }

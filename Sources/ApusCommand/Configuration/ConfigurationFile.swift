@@ -80,8 +80,51 @@ package struct ConfigurationFile {
                 parameters.append(.init(name: name, value: setting, origin: origin(value)))
             }
             return .table(parameters)
-        case (.table, _) where isNull(node): return .table([])
+        case (.sections, .sequence(let items)): return .table(try sections(items, of: field))
+        case (.table, _) where isNull(node), (.sections, _) where isNull(node): return .table([])
         default: return .scalar(try text(of: node, key: field.key, kind: field.kind))
+        }
+    }
+
+    private func sections(
+        _ items: Node.Sequence, of field: ConfigurationField
+    ) throws(ConfigurationError) -> [ConfigurationParameter] {
+        var found: [ConfigurationParameter] = []
+        for (place, item) in items.enumerated() {
+            let key = "\(field.key)[\(place)]"
+            guard case .mapping(let mapping) = item, let named = mapping["name"] else {
+                throw ConfigurationError(origin(item), key: key, "it must be a section with a name")
+            }
+            let name = try text(of: named, key: key + ".name", kind: .text)
+            guard isName(name) else {
+                throw ConfigurationError(
+                    origin(named), key: key + ".name",
+                    "\"\(name)\" is no name: it must have 1 to 63 letters, digits, hyphens or underscores")
+            }
+            if found.contains(where: { $0.name == name + ".name" }) {
+                throw ConfigurationError(origin(named), key: key + ".name", "another one is called \(name)")
+            }
+            try flatten(item, name, key, into: &found)
+        }
+        return found
+    }
+
+    /// The scalars below a node, by their dotted keys; the texts of a list with commas between.
+    private func flatten(
+        _ node: Node, _ name: String, _ key: String, into found: inout [ConfigurationParameter]
+    ) throws(ConfigurationError) {
+        switch node {
+        case .mapping(let mapping):
+            for (keyNode, value) in mapping {
+                let part = try text(of: keyNode, key: key, kind: .text)
+                try flatten(value, name + "." + part, key + "." + part, into: &found)
+            }
+        case .sequence(let items):
+            var texts: [String] = []
+            for item in items { texts.append(try text(of: item, key: key, kind: .text)) }
+            found.append(.init(name: name, value: texts.joined(separator: ","), origin: origin(node)))
+        default:
+            found.append(.init(name: name, value: try text(of: node, key: key, kind: .text), origin: origin(node)))
         }
     }
 
@@ -160,4 +203,17 @@ private func withoutTabs(_ text: String) -> String {
             if character == "\"" { inString.toggle() }
             return character == "\t" && !inString ? " " : character
         })
+}
+
+/// Whether a text can name one of several sections: it is part of keys.
+private func isName(_ text: String) -> Bool {
+    (1...63).contains(text.utf8.count)
+        && text.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
+                true
+            default: false
+            }
+        }
 }

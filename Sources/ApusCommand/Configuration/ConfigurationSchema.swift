@@ -85,6 +85,10 @@ private let venueFields = [
 private let strategyFields = [
     ConfigurationField("strategy.name", .text, nil, "Which strategy trades; default: the program's first"),
     ConfigurationField("strategy.parameters", .table, .table([]), "Its parameters by name"),
+    ConfigurationField(
+        "strategies", .sections, .table([]),
+        "Several strategies in place of strategy.*, told in this order: each a name, type (default: the name), symbols "
+            + "(default: all), parameters and limits, of which risk.strategies lists the keys"),
 ]
 
 private let recordFields = [

@@ -54,7 +54,7 @@ package struct ConfigurationStore: Sendable {
 
     private mutating func assign(_ text: String, to key: String, origin: ConfigurationOrigin) throws(ConfigurationError)
     {
-        if let field = schema.first(where: { $0.key == key }), field.kind != .table {
+        if let field = schema.first(where: { $0.key == key }), !field.kind.isTable {
             if field.kind == .list {
                 let items = text.split(separator: ",").map(trimmed).filter { !$0.isEmpty }
                 if items.isEmpty {
@@ -68,7 +68,7 @@ package struct ConfigurationStore: Sendable {
             }
             return
         }
-        for field in schema where field.kind == .table && key.hasPrefix(field.key + ".") {
+        for field in schema where field.kind.isTable && key.hasPrefix(field.key + ".") {
             let name = String(key.dropFirst(field.key.count + 1))
             merge(.table([.init(name: name, value: text, origin: origin)]), at: field.key, from: origin)
             return
@@ -82,7 +82,7 @@ package struct ConfigurationStore: Sendable {
         let prefixes = Set(schema.map { "APUS_" + $0.key.prefix { $0 != "." }.uppercased() })
         for (variable, text) in environment.sorted(by: { $0.key < $1.key }) where variable.hasPrefix("APUS_") {
             let origin = ConfigurationOrigin.environment(variable: variable)
-            if let field = byVariable[variable], field.kind != .table {
+            if let field = byVariable[variable], !field.kind.isTable {
                 try assign(text, to: field.key, origin: origin)
             } else if let table = schema.first(where: { $0.kind == .table && variable.hasPrefix($0.variable + "_") }) {
                 // A variable cannot hold a hyphen: HALF_SPREAD is half-spread.

@@ -52,6 +52,9 @@ let riskFields = [
     ConfigurationField(
         "risk.instruments", .table, .table([]),
         "Limits of single instruments, as SYMBOL.limit: value, for example BTCUSDT.max_position: 0.5"),
+    ConfigurationField(
+        "risk.strategies", .table, .table([]),
+        "Limits of single strategies besides the account's, as NAME.limit: value, for example maker.max_open_orders: 4"),
 ]
 
 /// Reads the risk gate's limits from a configuration.
@@ -82,6 +85,19 @@ enum RiskConfiguration {
         limits.lossState = store.text("loss_state") == "reducing" ? .reducing : limits.lossState
         limits.funding = store.text("funding").flatMap(Funding.init) ?? usualFunding(store.store.text("venue.kind"))
         for entry in store.store.table("risk.instruments") { try read(entry, into: &limits) }
+        for entry in store.store.table("strategies") {
+            let parts = entry.name.split(separator: ".", maxSplits: 2).map(String.init)
+            guard parts.count == 3, parts[1] == "limits" else { continue }
+            try readOfStrategy(entry, "strategies.\(entry.name)", parts[0], parts[2], into: &limits)
+        }
+        for entry in store.store.table("risk.strategies") {
+            let key = "risk.strategies.\(entry.name)"
+            guard let dot = entry.name.lastIndex(of: "."), dot != entry.name.startIndex else {
+                throw ConfigurationError(entry.origin, key: key, "write NAME.limit, for example maker.max_open_orders")
+            }
+            let limit = String(entry.name[entry.name.index(after: dot)...])
+            try readOfStrategy(entry, key, String(entry.name[..<dot]), limit, into: &limits)
+        }
         return limits
     }
 
@@ -108,18 +124,8 @@ enum RiskConfiguration {
         }
         let symbol = String(entry.name[..<dot]), name = String(entry.name[entry.name.index(after: dot)...])
         var own = limits.instruments[symbol] ?? InstrumentLimits()
-        func decimal() throws -> ExactDecimal {
-            guard let value = try? ExactDecimal(entry.value), value.digits >= 0 else {
-                throw refuse("\"\(entry.value)\" is no decimal number, zero or more")
-            }
-            return value
-        }
-        func integer() throws -> Int {
-            guard let value = Int(entry.value), value >= 0 else {
-                throw refuse("\"\(entry.value)\" is no whole number, zero or more")
-            }
-            return value
-        }
+        func decimal() throws -> ExactDecimal { try Self.decimal(entry, "risk.instruments.\(entry.name)") }
+        func integer() throws -> Int { try Self.integer(entry, "risk.instruments.\(entry.name)") }
         switch name {
         case "min_order_notional": own.minOrderNotional = Money(try decimal())
         case "max_order_notional": own.maxOrderNotional = Money(try decimal())
@@ -140,6 +146,62 @@ enum RiskConfiguration {
         "min_order_notional", "max_order_notional", "max_position_notional", "max_order_quantity", "max_position",
         "price_band_ppm", "trade_band_ppm", "max_book_age_ms", "max_instrument_orders", "orders_per_minute",
     ]
+
+    private static func readOfStrategy(
+        _ entry: ConfigurationParameter, _ key: String, _ strategy: String, _ limit: String,
+        into limits: inout RiskLimits
+    ) throws {
+        var own = limits.strategies[strategy] ?? StrategyLimits()
+        func money() throws -> Money { Money(try decimal(entry, key)) }
+        switch limit {
+        case "max_order_notional": own.maxOrderNotional = try money()
+        case "max_order_quantity": own.maxOrderQuantity = try decimal(entry, key)
+        case "max_position_notional": own.maxPositionNotional = try money()
+        case "max_position": own.maxPosition = try decimal(entry, key)
+        case "max_gross_exposure": own.maxGrossExposure = try money()
+        case "max_net_exposure": own.maxNetExposure = try money()
+        case "max_daily_loss": own.maxDailyLoss = try money()
+        case "max_drawdown": own.maxDrawdown = try money()
+        case "max_open_orders": own.maxOpenOrders = try integer(entry, key)
+        case "orders_per_minute": own.ordersPerMinute = try integer(entry, key)
+        case "rate_share": own.rateShare = try integer(entry, key)
+        default:
+            throw ConfigurationError(
+                entry.origin, key: key,
+                "\"\(limit)\" is no limit of a strategy; there are: \(strategyNames.joined(separator: ", "))")
+        }
+        limits.strategies[strategy] = own
+    }
+
+    private static let strategyNames = [
+        "max_order_notional", "max_order_quantity", "max_position_notional", "max_position", "max_gross_exposure",
+        "max_net_exposure", "max_daily_loss", "max_drawdown", "max_open_orders", "orders_per_minute", "rate_share",
+    ]
+
+    private static func decimal(_ entry: ConfigurationParameter, _ key: String) throws -> ExactDecimal {
+        guard let value = try? ExactDecimal(entry.value), value.digits >= 0 else {
+            throw ConfigurationError(entry.origin, key: key, "\"\(entry.value)\" is no decimal number, zero or more")
+        }
+        return value
+    }
+
+    private static func integer(_ entry: ConfigurationParameter, _ key: String) throws -> Int {
+        guard let value = Int(entry.value), value >= 0 else {
+            throw ConfigurationError(entry.origin, key: key, "\"\(entry.value)\" is no whole number, zero or more")
+        }
+        return value
+    }
+
+    /// A strategy that has limits and does not run is a name that was mistyped.
+    static func check(_ store: ConfigurationStore, names: [String]) throws {
+        for entry in store.table("risk.strategies") {
+            let name = String(entry.name[..<(entry.name.lastIndex(of: ".") ?? entry.name.endIndex)])
+            if names.contains(name) { continue }
+            throw ConfigurationError(
+                entry.origin, key: "risk.strategies.\(entry.name)",
+                "there is no strategy \"\(name)\"; there are: \(names.joined(separator: ", "))")
+        }
+    }
 
     /// The keys below `risk.`.
     private struct Reader {

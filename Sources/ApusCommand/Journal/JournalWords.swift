@@ -13,6 +13,7 @@ struct JournalWords {
     }
 
     private var instruments: [UInt16: Known] = [:]
+    private var strategies: [UInt8: String] = [:]
 
     /// One record as a line and as a JSON object.
     mutating func tell(_ record: UnsafePointer<apus_journal_record>) -> (line: String, json: JSONText) {
@@ -50,6 +51,7 @@ struct JournalWords {
 
     private mutating func run(_ run: apus_journal_run) -> (String, String, [(String, JSONText)]) {
         instruments.removeAll()
+        strategies.removeAll()
         var run = run
         let venue = withUnsafeBytes(of: &run.venue) { Self.text($0) }
         let version = withUnsafeBytes(of: &run.version) { Self.text($0) }
@@ -93,13 +95,15 @@ struct JournalWords {
         let price = decimal(order.price, known?.price), quantity = decimal(order.quantity, known?.quantity)
         let id = "\(OrderID(order.client_id))"
         let side = order.side == Side.buy.rawValue ? "buy" : "sell"
+        let strategy = strategies[order.strategy] ?? (order.strategy == Order.nobody ? "nobody" : "")
+        let whose = strategy.isEmpty ? "" : " for \(strategy)"
         return (
-            kind, "\(kind): \(action) \(id) \(symbol(order.instrument)) \(side) \(quantity) at \(price)",
+            kind, "\(kind): \(action) \(id) \(symbol(order.instrument)) \(side) \(quantity) at \(price)\(whose)",
             [
                 ("action", .string(action)), ("order", .string(id)), ("client_id", .unsigned(order.client_id)),
                 ("symbol", .string(symbol(order.instrument))), ("side", .string(side)), ("price", .string(price)),
                 ("quantity", .string(quantity)), ("strategy", .unsigned(UInt64(order.strategy))),
-                ("held_for", .unsigned(order.journal)),
+                ("strategy_name", .string(strategy)), ("held_for", .unsigned(order.journal)),
             ]
         )
     }
@@ -139,12 +143,15 @@ struct JournalWords {
         }
     }
 
-    private func state(_ state: apus_journal_state) -> (String, String, [(String, JSONText)]) {
+    private mutating func state(_ state: apus_journal_state) -> (String, String, [(String, JSONText)]) {
         var state = state
-        let subjects = ["", "trading", "strategy", "breaker", "limit", "day", "recovery", "position"]
+        let subjects = ["", "trading", "strategy", "breaker", "limit", "day", "recovery", "position", "strategy_day"]
         let subject = Int(state.subject) < subjects.count ? subjects[Int(state.subject)] : "\(state.subject)"
         let name = withUnsafeBytes(of: &state.name) { Self.text($0) }
         let values = [state.values.0, state.values.1, state.values.2, state.values.3]
+        if UInt32(state.subject) == APUS_SUBJECT_STRATEGY.rawValue && !name.isEmpty {
+            strategies[UInt8(truncatingIfNeeded: state.number)] = name
+        }
         var words = "state: \(subject)"
         if !name.isEmpty { words += " \(name)" }
         switch UInt32(state.subject) {

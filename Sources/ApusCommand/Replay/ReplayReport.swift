@@ -15,7 +15,10 @@ struct ReplayReport {
             ("fills", .unsigned(result.fills)),
             ("books", .array(result.books.map(book))),
         ]
-        if let summary = result.summary { members.append(("pnl", .number(summary.profit.net.text(decimals: 8)))) }
+        if let summary = result.summary {
+            members.append(("pnl", .number(summary.profit.net.text(decimals: 8))))
+            members.append(("strategies", .array(summary.strategies.map(\.json))))
+        }
         return .object(members)
     }
 
@@ -48,6 +51,7 @@ struct ReplayReport {
                     + "realised \(profit.realised.text(decimals: 4)) + unrealised \(profit.unrealised.text(decimals: 4)) "
                     + "- fees \(profit.fees.text(decimals: 4))",
             ]
+            if summary.strategies.count > 1 { lines += summary.strategies.map(\.text) }
             lines += summary.positions.map { "position \($0.instrument) \($0.quantity) at \($0.averagePrice ?? "-")" }
         }
         if result.unreadable > 0 {

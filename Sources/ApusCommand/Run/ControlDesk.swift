@@ -60,14 +60,15 @@ final class ControlDesk {
     }
 
     private func tell(_ change: RiskStateChange) {
-        let who = change.strategy == nil ? "risk gate" : "strategy \(engine.strategyName)"
+        let who = change.strategy.map { "strategy \(engine.strategyNames[Int($0)])" } ?? "risk gate"
+        let resume = change.strategy.map { "apus resume --strategy \(engine.strategyNames[Int($0)])" } ?? "apus resume"
         let text = "\(who): trading was \(change.from) and is now \(change.to)"
         switch change.cause {
         case .control: break  // told where it was asked for
-        case .newDay: log.info("a trading day begins")
+        case .newDay: if change.strategy == nil { log.info("a trading day begins") }
         case .strategy, .resumed: log.info(text)
-        case .dailyLoss: log.error("\(text): the daily loss limit was reached; apus resume accepts what was lost")
-        case .drawdown: log.error("\(text): the drawdown limit was reached; apus resume accepts what was lost")
+        case .dailyLoss: log.error("\(text): the daily loss limit was reached; \(resume) accepts what was lost")
+        case .drawdown: log.error("\(text): the drawdown limit was reached; \(resume) accepts what was lost")
         }
     }
 

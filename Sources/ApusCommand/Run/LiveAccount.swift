@@ -86,20 +86,30 @@ extension RunPlan {
         return configuration
     }
 
+    /// The names of the strategies, where what is whose is kept apart; nil: one has everything.
+    func keptApart(_ state: JournalState, _ configuration: LiveConfiguration) -> [String]? {
+        var engine = configuration.engine
+        engine.keepsApart = state.strategies.isSplit
+        return DecisionAgent.isSplit(strategies, engine) ? strategies.map(\.name) : nil
+    }
+
     /// Compares journal and venue until they agree; the configuration takes over what was found. Returns what the engine writes first.
     func recover(
         _ account: LiveAccount, _ configuration: inout LiveConfiguration, _ metadata: VenueMetadata, log: Log,
         pause: (Duration) -> Bool
     ) throws -> (journal: EngineJournal, differences: [Difference]) {
+        let journaled = account.opened.state.strategies
+        configuration.engine.keepsApart = journaled.isSplit
         let recovery = Recovery(
             opened: account.opened, rule: store.recoveryRule, instruments: metadata.instruments, client: account.client,
+            strategies: keptApart(account.opened.state, configuration),
             log: log)
         let agreement = try recovery.run(
             patience: .seconds(store.integer("recovery.patience_seconds") ?? 60), pause: pause)
         let tag = account.opened.state.freshRunTag(configuration.engine.runTag)
         configuration.engine.runTag = tag
-        configuration.engine.day = account.opened.state.day.flatMap(TradingDay.init)
         configuration.contracts = agreement.contracts
+        configuration.engine.strategyDays = journaled.days
         if let balance = agreement.balance { configuration.engine.startBalance = balance }
         configuration.engine.day = account.opened.state.day.flatMap { TradingDay($0) }
         let run = apus_journal_run(

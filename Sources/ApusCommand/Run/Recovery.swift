@@ -10,6 +10,8 @@ struct Recovery {
     let rule: RecoveryRule
     let instruments: [InstrumentDefinition]
     let client: any AccountClient
+    /// The names of those that run, where what is whose is kept apart.
+    let strategies: [String]?
     let log: Log
 
     /// What both sides agree on.
@@ -60,7 +62,7 @@ struct Recovery {
 
     private func makeReconciliation() throws -> Reconciliation {
         do {
-            return try Reconciliation(opened.state, rule, instruments: instruments)
+            return try Reconciliation(opened.state, rule, instruments: instruments, strategies: strategies)
         } catch { throw CommandFailure(ExitStatus.failure, "\(error)") }
     }
 

@@ -10,8 +10,7 @@ struct RunPlan {
     let isLoopback: Bool
     /// Whether orders go over the wire.
     let isLive: Bool
-    let strategy: StrategyDescription
-    let parameters: [String: String]
+    let strategies: [StrategySetting]
     let symbols: [String]
     private let loopbackProtocol: VenueProtocol
     let store: ConfigurationStore
@@ -25,8 +24,8 @@ struct RunPlan {
         venueKind = isLoopback ? loopbackProtocol.rawValue : kind
         symbols = store.list("venue.symbols")
         isLive = try Self.isLive(store, isLoopback: isLoopback, allowLive: allowLive)
-        strategy = try Self.strategy(store, among: strategies)
-        parameters = Self.parameters(store)
+        self.strategies = try StrategyConfiguration(store).settings(among: strategies)
+        try RiskConfiguration.check(store, names: self.strategies.map(\.name))
     }
 
     private static func isLive(_ store: ConfigurationStore, isLoopback: Bool, allowLive: Bool) throws -> Bool {
@@ -35,34 +34,23 @@ struct RunPlan {
         throw store.error("mode", "live orders to a real venue need the flag --live as well; nothing was started")
     }
 
-    private static func strategy(
-        _ store: ConfigurationStore, among strategies: [StrategyDescription]
-    ) throws -> StrategyDescription {
-        guard let name = store.text("strategy.name") else {
-            if let first = strategies.first { return first }
-            throw CommandFailure(ExitStatus.usage, "this program has no strategy")
+    /// What a strategy says about its settings gets the place where they were written.
+    func locating<Value>(_ body: () throws -> Value) throws -> Value {
+        do { return try body() } catch let error as ParameterError {
+            throw StrategyConfiguration(store).located(error)
+        } catch let error as StrategySettingError {
+            throw StrategyConfiguration(store).located(error)
         }
-        if let found = strategies.first(where: { $0.name == name }) { return found }
-        let names = strategies.map(\.name).joined(separator: ", ")
-        throw store.error("strategy.name", "there is no strategy \"\(name)\"; there are: \(names)")
     }
 
-    private static func parameters(_ store: ConfigurationStore) -> [String: String] {
-        Dictionary(store.table("strategy.parameters").map { ($0.name, $0.value) }) { $1 }
-    }
-
-    /// The error of a strategy's parameter with the place where it was written.
-    func located(_ error: ParameterError) -> ConfigurationError {
-        let entry = store.table("strategy.parameters").first { $0.name == error.key }
-        return ConfigurationError(
-            entry?.origin ?? .builtIn, key: "strategy.parameters.\(error.key)", error.reason)
-    }
+    /// The strategies' names.
+    var names: String { strategies.map(\.name).joined(separator: ", ") }
 
     /// What is run where, in a few words.
     var title: String {
         let orders = isLive ? "live orders" : "paper orders"
         return
-            "\(strategy.name) on \(isLoopback ? "loopback" : venueKind) (\(orders)): \(symbols.joined(separator: ", "))"
+            "\(names) on \(isLoopback ? "loopback" : venueKind) (\(orders)): \(symbols.joined(separator: ", "))"
     }
 
     /// Where the engine of that name takes orders from people.

@@ -25,6 +25,7 @@ struct RunResult {
             ("open_orders", .integer(Int64(summary.openOrders))),
             ("unconfirmed", .array(unconfirmed.map(\.json))), ("allocated", allocated),
             ("blocked", .object(summary.blocked.sorted { $0.key < $1.key }.map { ($0.key, .unsigned($0.value)) })),
+            ("strategies", .array(summary.strategies.map(\.json))),
         ])
     }
 
@@ -61,6 +62,7 @@ struct RunResult {
         for position in summary.positions {
             lines.append("position   \(position.instrument) \(position.quantity) at \(position.averagePrice ?? "-")")
         }
+        if summary.strategies.count > 1 { lines += summary.strategies.map(\.text) }
         if !summary.blocked.isEmpty {
             let blocked = summary.blocked.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
             lines.append("risk gate  refused: " + blocked.joined(separator: ", "))
@@ -79,5 +81,25 @@ extension OpenOrderLine {
             ("price", .number(price)), ("quantity", .number(quantity)), ("filled", .number(filled)),
             ("state", .string(state)),
         ])
+    }
+}
+
+extension StrategySummary {
+    /// What one strategy has done, and what it holds.
+    var json: JSONText {
+        .object([
+            ("name", .string(name)), ("orders", .unsigned(orders)), ("fills", .unsigned(fills)),
+            ("blocked", .unsigned(blocked)), ("open_orders", .integer(Int64(openOrders))),
+            ("pnl", .number(profit.net.text(decimals: 8))),
+            ("positions", .object(positions.map { ($0.instrument, .number($0.quantity)) })),
+        ])
+    }
+
+    /// One line for people.
+    var text: String {
+        let held = positions.map { "\($0.instrument) \($0.quantity)" }.joined(separator: ", ")
+        return
+            "strategy   \(name): orders \(countText(orders)), fills \(countText(fills)), P&L \(profit.net.text(decimals: 4)), "
+            + "holds \(held.isEmpty ? "nothing" : held)"
     }
 }

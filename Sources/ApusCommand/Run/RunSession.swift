@@ -55,13 +55,9 @@ final class RunSession {
                 signals.wait(milliseconds: Int($0 / .milliseconds(1)), keys: false) != .stop
             }.journal
         }
-        let engine: LiveEngine
-        do {
-            engine = try LiveEngine(
-                configuration, metadata, strategy: plan.strategy, parameters: plan.parameters, tap: recording?.tap,
-                journal: journal)
-        } catch let error as ParameterError {
-            throw plan.located(error)
+        let engine = try plan.locating {
+            try LiveEngine(
+                configuration, metadata, strategies: plan.strategies, tap: recording?.tap, journal: journal)
         }
         let desk = try ControlDesk(
             engine, path: plan.controlPath(engine.name), limits: plan.tighterLimits, log: log)
@@ -71,7 +67,7 @@ final class RunSession {
         let check = account.flatMap { plan.accountCheck(engine, $0) }
         let trades = account.map { TradeCheck(engine, $0.client) }
         let begin = clock.now
-        do { try engine.start() } catch let error as ParameterError { throw plan.located(error) }
+        try plan.locating { try engine.start() }
         if desk.control.trading != .active {
             log.warning("trading is \(desk.control.trading), as it was when the last run ended; apus resume opens it")
         }
@@ -90,7 +86,7 @@ final class RunSession {
         let unconfirmed = stillOpen(engine, account)
         let passed = (clock.now - begin) / .nanoseconds(1) / 1e9
         return RunResult(
-            summary: summary, unconfirmed: unconfirmed, seconds: passed, strategy: plan.strategy.name,
+            summary: summary, unconfirmed: unconfirmed, seconds: passed, strategy: plan.names,
             venue: plan.venueKind, steady: steady)
     }
 

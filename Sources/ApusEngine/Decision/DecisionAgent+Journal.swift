@@ -22,6 +22,7 @@ extension DecisionAgent {
         guard let journal else { return }
         withUnsafePointer(to: run) { _ = journal.append(APUS_JOURNAL_RUN_START, $0, now, wall(now)) }
         for index in 0..<table.count { note(instrument: index, now) }
+        for number in settings.indices where !settings[number].name.isEmpty { note(strategy: number, now) }
         state.pointee.notedTrading = apus_trading_outside(sink.queues.pointee.trading)
         if state.pointee.notedTrading != UInt64(APUS_TRADING_ACTIVE.rawValue) {
             tell(trading: state.pointee.notedTrading, from: UInt64(APUS_TRADING_ACTIVE.rawValue), now)
@@ -41,6 +42,18 @@ extension DecisionAgent {
     package func note(_ change: apus_journal_state, _ now: UInt64) {
         guard let journal else { return }
         withUnsafePointer(to: change) { _ = journal.append(APUS_JOURNAL_STATE, $0, now, wall(now)) }
+    }
+
+    /// Whose orders carry that number, what its word is, and whether what is whose is kept apart.
+    private func note(strategy number: Int, _ now: UInt64) {
+        var told = apus_journal_state()
+        told.subject = UInt8(APUS_SUBJECT_STRATEGY.rawValue)
+        told.number = UInt16(number)
+        let word = gate.pointee.states.word(number).rawValue
+        (told.before, told.after) = (word, word)
+        told.values.0 = fanOut == nil ? 0 : 1
+        told.write(name: settings[number].name)
+        note(told, now)
     }
 
     /// What the numbers of an instrument mean, also of one that was added while running.

@@ -86,7 +86,11 @@ extension DecisionAgent {
         guard let strategy = change.strategy.map(Int.init) else {
             return apus_journal_state(change, gate.pointee.day)
         }
-        if change.cause == .strategy { return apus_journal_state(change, strategy: strategy, settings[strategy].name) }
+        if change.cause == .strategy {
+            var word = apus_journal_state(change, strategy: strategy, settings[strategy].name)
+            word.values.0 = fanOut == nil ? 0 : 1
+            return word
+        }
         var day = apus_journal_state(change, gate.pointee.day(of: strategy))
         day.subject = UInt8(APUS_SUBJECT_STRATEGY_DAY.rawValue)
         day.write(name: settings[strategy].name)

@@ -115,8 +115,8 @@ package final class DecisionAgent: Agent, @unchecked Sendable {
     }
 
     /// Whether what is whose must be told apart: one strategy without limits of its own that trades everything has everything.
-    private static func isSplit(_ strategies: [StrategySetting], _ configuration: EngineConfiguration) -> Bool {
-        strategies.count > 1 || !strategies[0].symbols.isEmpty
+    package static func isSplit(_ strategies: [StrategySetting], _ configuration: EngineConfiguration) -> Bool {
+        configuration.keepsApart || strategies.count > 1 || !strategies[0].symbols.isEmpty
             || configuration.limits.strategies[strategies[0].name] != nil
     }
 

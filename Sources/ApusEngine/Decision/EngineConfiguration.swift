@@ -12,6 +12,8 @@ package struct EngineConfiguration: Sendable {
     package var day: TradingDay?
     /// The same of strategies with limits of their own, by name.
     package var strategyDays: [String: TradingDay] = [:]
+    /// The journal knows several strategies: also one that runs alone has only what is its own.
+    package var keepsApart = false
     /// The program's circuit breakers, and the name of the one that stands before the venue's orders.
     package var breakers: CircuitBreakers?
     package var venueBreaker = ""

@@ -12,9 +12,11 @@ extension DecisionAgent {
         for index in 0..<table.count {
             guard let known = state.instrument(table[index].symbol) else { continue }
             table.records[index].position = known.record.pointee.position
+            if fanOut != nil { restoreRows(state, table[index], known) }
         }
-        for record in state.openOrders {
+        for var record in state.openOrders {
             guard let instrument = own(record.order.instrument) else { continue }
+            record.order.strategy = number(state.owner(record.order.strategy))
             // Times of the last run's clock mean nothing in this one.
             let age = now > record.wall * 1_000_000 ? now - record.wall * 1_000_000 : 0
             let end = record.expire * 1_000_000
@@ -32,8 +34,27 @@ extension DecisionAgent {
         if state.trading != APUS_TRADING_ACTIVE {
             apus_flag_set(sink.queues.pointee.trading, UInt64(state.trading.rawValue))
         }
+        for (number, setting) in settings.enumerated() {
+            guard let word = state.strategies.words[setting.name], word != .active else { continue }
+            gate.pointee.set(word, ofStrategy: number, now: monotonic)
+        }
         self.state.pointee.nextQuery = 0
         shareOrders()
+    }
+
+    /// Each strategy gets back what is its own; what belongs to none of them is nobody's.
+    private func restoreRows(_ state: JournalState, _ own: Instrument, _ known: Instrument) {
+        let names = settings.map(\.name), rows = life.pointee.rows
+        for (number, name) in names.enumerated() {
+            rows.row(UInt8(number), own.record).pointee.position = state.position(of: name, known, among: names)
+        }
+        rows.row(Order.nobody, own.record).pointee.position = state.position(of: nil, known, among: names)
+    }
+
+    /// The number of the strategy of that name in this run.
+    private func number(_ name: String?) -> UInt8 {
+        guard fanOut != nil else { return 0 }
+        return settings.firstIndex { $0.name == name }.map(UInt8.init) ?? Order.nobody
     }
 
     /// Writes into the new run's journal what recovery took over, so that the next recovery starts from it. After `openJournal`.
@@ -44,6 +65,7 @@ extension DecisionAgent {
             case .adopted(var order, let symbol):
                 guard let instrument = instrument(symbol) else { continue }
                 order.instrument = UInt16(instrument.index)
+                order.strategy = orders.find(OrderID(order.client_id))?.pointee.order.strategy ?? number(nil)
                 journal.append(APUS_JOURNAL_ADOPTED, &order, now, wall(now))
             case .report(var report, let symbol):
                 guard let instrument = instrument(symbol) else { continue }

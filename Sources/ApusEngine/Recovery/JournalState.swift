@@ -24,6 +24,8 @@ package final class JournalState {
     package private(set) var lossWindow: UInt64 = 0
     /// What the last ended trading day earned and paid, as the journal has it; nil: no day has ended.
     package private(set) var day: apus_journal_state?
+    /// Whose is what.
+    package internal(set) var strategies = JournaledStrategies()
     /// By instrument, the venue's time up to which its trades are part of a position that was taken over whole.
     private(set) var heldSince: [Int: UInt64] = [:]
     /// How long after its placement an order may still reach the venue, in nanoseconds: before that "not known" says nothing.
@@ -80,7 +82,7 @@ package final class JournalState {
             var report = payload.load(as: apus_report.self)
             if let number = numbers[report.instrument] { report.instrument = UInt16(number) }
             apply(&report)
-        case APUS_JOURNAL_STATE.rawValue: note(payload.load(as: apus_journal_state.self))
+        case APUS_JOURNAL_STATE.rawValue: try note(payload.load(as: apus_journal_state.self))
         case APUS_JOURNAL_CLEAN_STOP.rawValue: wasStopped = true
         case APUS_JOURNAL_TEXT.rawValue: break
         default:
@@ -103,6 +105,7 @@ package final class JournalState {
             default: 30_000_000_000
             }
         numbers.removeAll(keepingCapacity: true)
+        strategies.begin()
         doubt()
     }
 
@@ -160,7 +163,14 @@ package final class JournalState {
                 && known.multiplier == definition.multiplier && known.contract == definition.contract
             if isSame { return known }
             let record = known.record
-            guard record.pointee.position.quantity == 0, record.pointee.openBuys == 0, record.pointee.openSells == 0
+            let isHeld = (0...Order.nobody).contains { place in
+                guard let rows = strategies.ledger?.rows, owner(place) != nil || place == Order.nobody else {
+                    return false
+                }
+                return rows.row(place, record).pointee.position.quantity != 0
+            }
+            guard record.pointee.position.quantity == 0, record.pointee.openBuys == 0, record.pointee.openSells == 0,
+                !isHeld
             else {
                 throw JournalError(
                     "the numbers of \(definition.symbol) mean something else now than in the journal (decimals or "
@@ -211,14 +221,13 @@ package final class JournalState {
             let force = TimeInForce(rawValue: order.time_in_force), order.quantity > 0
         else { throw JournalError("record \(record) holds an impossible order") }
         runTags.insert(UInt32(truncatingIfNeeded: order.client_id >> 32))
-        life.place(
-            Order(
-                id: id, instrument: instrument, side: side, type: type, timeInForce: force,
-                isReduceOnly: order.flags & UInt8(APUS_ORDER_REDUCE_ONLY.rawValue) != 0,
-                price: Price(units: type == .market ? 0 : order.price), quantity: Quantity(units: order.quantity)),
-            now: now)
+        var placed = Order(
+            id: id, instrument: instrument, side: side, type: type, timeInForce: force,
+            isReduceOnly: order.flags & UInt8(APUS_ORDER_REDUCE_ONLY.rawValue) != 0,
+            price: Price(units: type == .market ? 0 : order.price), quantity: Quantity(units: order.quantity))
+        placed.strategy = strategies.place(order.strategy)
+        life.place(placed, now: now)
         guard let known = orders.find(id) else { return }
-        known.pointee.order.strategy = order.strategy
         known.pointee.wall = order.wall_ms
         known.pointee.expire = order.expire_ms
         known.pointee.limit = order.limit
@@ -275,11 +284,13 @@ package final class JournalState {
 
     // MARK: States
 
-    private func note(_ change: apus_journal_state) {
+    private func note(_ change: apus_journal_state) throws(JournalError) {
         switch UInt32(change.subject) {
         case APUS_SUBJECT_TRADING.rawValue:
             trading = apus_trading_state(rawValue: UInt32(change.after))
         case APUS_SUBJECT_DAY.rawValue: day = change
+        case APUS_SUBJECT_STRATEGY.rawValue: try name(change)
+        case APUS_SUBJECT_STRATEGY_DAY.rawValue: day(change)
         case APUS_SUBJECT_POSITION.rawValue:
             guard let index = numbers[change.number] else { return }
             hold(
@@ -293,6 +304,7 @@ package final class JournalState {
     func hold(_ instrument: Instrument, _ quantity: Int64, at price: Int64, since time: UInt64) {
         heldSince[instrument.index] = time
         instrument.record.pointee.position.hold(quantity, at: price, instrument.record.pointee.economics)
+        strategies.ledger?.rows.takeOver(instrument.record.pointee.position, price: price, instrument.record)
     }
 
     /// Open orders, oldest first.

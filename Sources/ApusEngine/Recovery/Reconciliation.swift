@@ -20,6 +20,7 @@ package final class Reconciliation {
     /// The contracts that the account held in the newest round, with the orders that bought them: the session of the new run tells the end
     /// of each.
     package private(set) var contracts: [VenueContract] = []
+    private let strategies: [String]?
     /// By instrument, what journal and venue held when they differed last.
     private var positionsSeen: [Int: [Int64]] = [:]
     private var round = ReconciliationRound()
@@ -30,12 +31,15 @@ package final class Reconciliation {
     /// There was no journal: what the account holds is where the engine starts from.
     private let isFresh: Bool
 
-    /// - Parameter instruments: those of the new run.
+    /// - Parameters:
+    ///   - instruments: those of the new run.
+    ///   - strategies: the new run's, where what is whose is kept apart: orders of others are canceled. nil: one has everything.
     /// - Throws: `JournalError` when an instrument's numbers mean something else now, or when an order or a position of an instrument
     ///   that the new run does not trade is open.
     package init(
-        _ state: JournalState, _ rule: RecoveryRule, instruments: [InstrumentDefinition]
+        _ state: JournalState, _ rule: RecoveryRule, instruments: [InstrumentDefinition], strategies: [String]? = nil
     ) throws(JournalError) {
+        self.strategies = strategies
         self.state = state
         self.rule = rule
         isFresh = state.records == 0
@@ -142,6 +146,7 @@ package final class Reconciliation {
         intent.price = price
         intent.quantity = quantity
         intent.venue_id = order.venueID
+        intent.strategy = strategies == nil ? 0 : Order.nobody
         do { try state.adopt(intent, instrument, state.records) } catch {
             add(.unreadable, .ask, order.symbol, client, order.venueID, error.description, "")
             return nil
@@ -163,7 +168,7 @@ package final class Reconciliation {
         let before = record.pointee
         guard tell(record, APUS_STATUS_PARTIALLY_FILLED, order) else { return }
         let wasLost = round.differences.contains { $0.kind == .lostOrder && $0.clientID == before.order.id.value }
-        let rule = wasLost ? rule.lostOrders : rule.openOrders
+        let rule = isUnowned(before.order) ? .cancel : wasLost ? rule.lostOrders : rule.openOrders
         if rule == .cancel { round.cancels.append(KnownOrder(record.pointee)) }
         let after = record.pointee.order
         let isNews =
@@ -173,6 +178,12 @@ package final class Reconciliation {
         add(
             .openOrder, rule == .cancel ? .cancel : .adopt, order.symbol, after.id.value, order.venueID,
             text(before.order), text(order))
+    }
+
+    /// Whether an order's strategy does not run any more.
+    private func isUnowned(_ order: Order) -> Bool {
+        guard let strategies else { return false }
+        return state.owner(order.strategy).map { !strategies.contains($0) } ?? true
     }
 
     private func meetStranger(_ order: VenueOrder) {

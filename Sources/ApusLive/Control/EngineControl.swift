@@ -59,8 +59,9 @@ package final class EngineControl: Sendable {
 
     /// The answer to a request. Waits for the venue where the request says so.
     package func answer(_ request: ControlRequest) -> ControlReply {
-        if let strategy = request.strategy, strategy != engine.strategyName {
-            return refuse("there is no strategy \(strategy) in this engine; it runs \(engine.strategyName)")
+        if let strategy = request.strategy, !engine.strategyNames.contains(strategy) {
+            let names = engine.strategyNames.joined(separator: ", ")
+            return refuse("there is no strategy \(strategy) in this engine; it runs \(names)")
         }
         switch request.request {
         case .status: return status()
@@ -70,7 +71,7 @@ package final class EngineControl: Sendable {
         case .risk: return risk()
         case .tighten: return tighten(request)
         case .breakers: return breakers()
-        case .cancelAll: return cancelAll(patience(request))
+        case .cancelAll: return cancelAll(patience(request), of: request.strategy)
         case .stop:
             stopAsked.store(true, ordering: .releasing)
             return status()
@@ -111,8 +112,8 @@ package final class EngineControl: Sendable {
 
     private func change(to state: TradingState, _ request: ControlRequest) -> ControlReply {
         guard set(state, request) else { return refuse("the engine is being stopped") }
-        if state == .active && request.strategy == nil {
-            _ = engine.visit(patience: Self.visitPatience) { $0.resumeAfterTrip() }
+        if state == .active {
+            _ = engine.visit(patience: Self.visitPatience) { $0.resumeAfterTrip(ofStrategy: request.strategy) }
         }
         return status()
     }
@@ -158,7 +159,8 @@ package final class EngineControl: Sendable {
 
     private func halt(_ request: ControlRequest) -> ControlReply {
         guard set(.halted, request) else { return hangs("strategy \(request.strategy ?? "") was not halted") }
-        return request.cancel ?? true ? cancelAll(patience(request)) : settle(patience(request))
+        let strategy = request.strategy, patience = patience(request)
+        return request.cancel ?? true ? cancelAll(patience, of: strategy) : settle(patience, of: strategy)
     }
 
     private func words(_ request: ControlRequest, _ standard: String) -> String { request.reason ?? standard }
@@ -187,27 +189,31 @@ package final class EngineControl: Sendable {
 
     // MARK: Orders
 
-    /// Cancels what is open, again while some is left, until nothing is or the time is over.
-    private func cancelAll(_ patience: Duration) -> ControlReply {
+    /// Cancels what is open, of one strategy or of all, again while some is left, until nothing is or the time is over.
+    private func cancelAll(_ patience: Duration, of strategy: String? = nil) -> ControlReply {
         let nextCancel = Mutex(ContinuousClock.now)
         return wait(until: .now + patience) { agent in
             nextCancel.withLock { next in
                 guard ContinuousClock.now >= next else { return }
-                agent.context.cancelAll()
+                Self.context(agent, strategy).cancelAll()
                 next = .now + .milliseconds(500)
             }
-            return Self.lines(agent)
+            return Self.lines(agent, strategy)
         }
     }
 
     /// Waits until no order is on its way to the venue any more: then none can arrive there after the answer.
-    private func settle(_ patience: Duration) -> ControlReply {
+    private func settle(_ patience: Duration, of strategy: String?) -> ControlReply {
         var reply = wait(until: .now + patience) { agent in
-            agent.context.openOrders.filter { [.pendingNew, .sent, .unknown].contains($0.state) }.map(
-                OpenOrderLine.init)
+            Self.context(agent, strategy).openOrders.filter { [.pendingNew, .sent, .unknown].contains($0.state) }
+                .map(OpenOrderLine.init)
         }
-        if reply.ok { reply.openOrders = openOrders()?.count }
+        if reply.ok { reply.openOrders = openOrders(of: strategy)?.count }
         return reply
+    }
+
+    private static func context(_ agent: DecisionAgent, _ strategy: String?) -> Context {
+        strategy.flatMap { agent.context(of: $0) } ?? agent.context
     }
 
     private func wait(
@@ -230,10 +236,12 @@ package final class EngineControl: Sendable {
         }
     }
 
-    private func openOrders() -> [OpenOrderLine]? { engine.visit(patience: Self.visitPatience, Self.lines) }
+    private func openOrders(of strategy: String?) -> [OpenOrderLine]? {
+        engine.visit(patience: Self.visitPatience) { Self.lines($0, strategy) }
+    }
 
-    private static func lines(_ agent: DecisionAgent) -> [OpenOrderLine] {
-        agent.context.openOrders.map(OpenOrderLine.init)
+    private static func lines(_ agent: DecisionAgent, _ strategy: String?) -> [OpenOrderLine] {
+        context(agent, strategy).openOrders.map(OpenOrderLine.init)
     }
 
     private func hangs(_ consequence: String) -> ControlReply {

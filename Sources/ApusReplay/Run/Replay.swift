@@ -18,19 +18,19 @@ package struct ReplayProgress: Sendable {
 ///
 /// ```swift
 /// var configuration = ReplayConfiguration(path: "day.gz")
-/// let result = try Replay.run(configuration, strategy: MarketMaker.description)
+/// let result = try Replay.run(configuration, strategies: [StrategySetting(MarketMaker.description)])
 /// ```
 package enum Replay {
     /// - Parameters:
-    ///   - strategy: nil: nobody trades, only the books are built.
+    ///   - strategies: none: nobody trades, only the books are built.
     ///   - progress: called now and then; false ends the replay early.
     /// - Throws: `RecordingError`, `ReplayError`, or what engine and strategy say about their configuration.
     package static func run(
-        _ configuration: ReplayConfiguration, strategy: StrategyDescription? = nil,
+        _ configuration: ReplayConfiguration, strategies: [StrategySetting] = [],
         progress: ((ReplayProgress) -> Bool)? = nil
     ) throws -> ReplayResult {
         let started = wallSeconds()
-        let run = try ReplayRun(configuration, strategy)
+        let run = try ReplayRun(configuration, strategies)
         try run.go(progress)
         var result = run.result
         result.seconds = wallSeconds() - started
@@ -57,7 +57,7 @@ private final class ReplayRun {
     private var firstTime: UInt64?
     private var lastTime: UInt64 = 0
 
-    init(_ configuration: ReplayConfiguration, _ strategy: StrategyDescription?) throws {
+    init(_ configuration: ReplayConfiguration, _ strategies: [StrategySetting]) throws {
         self.configuration = configuration
         recording = try Recording(path: configuration.path)
         survey = try Survey(recording, configuration)
@@ -71,18 +71,18 @@ private final class ReplayRun {
         if survey.venue != .polymarket { try memory.deferBoard() }
         result.venue = survey.venue
         result.form = recording.form
-        if let strategy { try attach(strategy) }
+        if !strategies.isEmpty { try attach(strategies) }
         for definition in survey.instruments { try add(definition, isNew: false) }
     }
 
-    private func attach(_ strategy: StrategyDescription) throws {
+    private func attach(_ strategies: [StrategySetting]) throws {
         var engine = EngineConfiguration(runTag: 1)
         engine.limits = configuration.limits
         engine.startBalance = configuration.startBalance
         let paper = try PaperVenue(feed: memory, instruments: survey.instruments, configuration: configuration.paper)
         let decision = try DecisionAgent(
-            strategy: strategy, parameters: configuration.parameters, instruments: survey.instruments, feed: memory,
-            sink: paper, time: .simulated, configuration: engine)
+            strategies: strategies, instruments: survey.instruments, feed: memory, sink: paper, time: .simulated,
+            configuration: engine)
         self.paper = paper
         self.decision = decision
         loop = SimulatedLoop(decision: decision, paper: paper)

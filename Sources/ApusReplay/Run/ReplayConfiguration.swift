@@ -17,8 +17,6 @@ package struct ReplayConfiguration: Sendable {
     package var negRisk = false
     /// 1 is as it was recorded, 10 ten times as fast; nil: as fast as possible.
     package var speed: Double?
-    /// The strategy's parameters.
-    package var parameters: [String: String] = [:]
     package var limits = RiskLimits()
     package var paper = PaperConfiguration()
     package var startBalance = Money.zero

@@ -75,7 +75,8 @@ struct TickToOrder: Benchmark {
         let record = venue.record
         let feeds = record.feeds
         let engine = try LiveEngine(
-            configuration(session, venue, carrier), Self.metadata(), strategy: Answerer.description, parameters: [:])
+            configuration(session, venue, carrier), Self.metadata(),
+            strategies: [StrategySetting(Answerer.description)])
         try engine.start()
         let end = bench_now() + 20_000_000_000
         while record.feeds == feeds || record.arrived < Self.ticks, engine.isRunning, bench_now() < end {

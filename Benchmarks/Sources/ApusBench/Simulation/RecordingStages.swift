@@ -25,8 +25,11 @@ struct RecordingStages: Benchmark {
                     configuration.limits = .wide
                     result = try Replay.run(
                         configuration,
-                        strategy: Quoter.description(
-                            every: RecordingPass.pace, quantity: RecordingPass.quantity, tally))
+                        strategies: [
+                            StrategySetting(
+                                Quoter.description(
+                                    every: RecordingPass.pace, quantity: RecordingPass.quantity, tally))
+                        ])
                     let rate = Double(result.events) / result.seconds / 1e6
                     rates.append(rate)
                     return rate

@@ -1,0 +1,134 @@
+import CApusRing
+import Testing
+
+@testable import Apus
+@testable import ApusEngine
+
+/// After a restart orders and positions go back to the strategy of the same name.
+@Suite struct StrategyRecoveryTests {
+    private let later: UInt64 = 1_000_000_000_000
+
+    private func journal() -> MemoryJournal {
+        let journal = MemoryJournal(capacity: 400, segments: 1)
+        _ = apus_journal_offer(journal.writer, journal.memory[0] + MemoryJournal.record, 400)
+        return journal
+    }
+
+    private func port(_ journal: MemoryJournal) -> JournalPort {
+        JournalPort(journal.writer, holdsOrders: false, segmentRecords: 400)
+    }
+
+    private func replayed(_ journal: MemoryJournal) throws -> JournalState {
+        let state = JournalState(orderCapacity: 64)
+        #expect(try state.replay(JournalReader(journal.segments)) == .clean)
+        return state
+    }
+
+    /// The maker holds 10 and has an order of 5 open, the taker is short by 4 and has one of 7.
+    private func traded(_ journal: MemoryJournal) throws -> (Team, maker: OrderID, taker: OrderID) {
+        let team = try Team(journal: port(journal))
+        team.open()
+        try team.trade(0, .buy, 10, at: 9_000, trade: 1)
+        try team.trade(1, .sell, 4, at: 10_000, trade: 2)
+        let maker = try #require(team.limit(0, .buy, 5, at: 9_990).id)
+        let taker = try #require(team.limit(1, .buy, 7, at: 9_980).id)
+        for id in [maker, taker] { team.sink.report(APUS_REPORT_ACCEPTED, id) }
+        team.turn()
+        return (team, maker, taker)
+    }
+
+    @Test func ordersAndPositionsGoBackByName() throws {
+        let journal = journal(), (team, maker, taker) = try traded(journal)
+        #expect(team.agent.set(.reducing, ofStrategy: "taker"))
+        team.turn()
+        let state = try replayed(journal)
+        #expect(state.strategies.isSplit && state.strategies.names == ["maker", "taker"])
+        // Another order of names, and one more.
+        let next = try Team(["third", "taker", "maker"])
+        try next.agent.restore(state, wall: later, monotonic: 5)
+        #expect([0, 1, 2].map { next.held($0) } == [0, -4, 10])
+        #expect(next.whole == 6 && next.nobodys == 0)
+        #expect(next.context(2).openOrders.map(\.id) == [maker] && next.context(1).openOrders.map(\.id) == [taker])
+        #expect(next.context(0).openOrders.count == 0)
+        #expect(next.context(2).position(of: next.instrument).averagePrice == Price(units: 9_000))
+        #expect(next.agent.tradingState(of: "taker") == .reducing && next.agent.tradingState(of: "maker") == .active)
+        // A fill of a restored order is its owner's.
+        next.fill(taker, 7, trade: 9, price: 9_980)
+        next.turn()
+        #expect([0, 1, 2].map { next.held($0) } == [0, 3, 10] && next.whole == 13)
+        #expect(next.recorders[1].reports.map(\.order.id) == [taker])
+    }
+
+    @Test func whatBelongsToOneThatDoesNotRunAnyMoreIsNobodys() throws {
+        let journal = journal(), (_, maker, taker) = try traded(journal)
+        let state = try replayed(journal)
+        let next = try Team(["maker"]) { $0.keepsApart = true }
+        try next.agent.restore(state, wall: later, monotonic: 5)
+        #expect(next.held(0) == 10 && next.nobodys == -4 && next.whole == 6)
+        #expect(next.context(0).openOrders.map(\.id) == [maker])
+        #expect(next.agent.context.openOrders.count == 2)
+        // Its orders are canceled before anything trades; the other's stay.
+        let recovery = try Reconciliation(state, RecoveryRule(), instruments: [definition()], strategies: ["maker"])
+        func open(_ id: OrderID, _ quantity: Int64, _ price: Int64, _ venue: UInt64) -> VenueOrder {
+            VenueOrder(
+                clientID: id.value, venueID: venue, venueText: "\(venue)", symbol: "BTCUSDT", side: .buy,
+                price: ExactDecimal(digits: price, decimals: 2), quantity: ExactDecimal(digits: quantity, decimals: 3),
+                filled: ExactDecimal(digits: 0, decimals: 3))
+        }
+        let told = AccountSnapshot(
+            time: later, openOrders: [open(maker, 5, 9_990, 500), open(taker, 7, 9_980, 501)], trades: [],
+            positions: [VenuePosition(symbol: "BTCUSDT", quantity: ExactDecimal(digits: 6, decimals: 3))])
+        #expect(recovery.compare(told, answers: [:], now: later).cancels.map(\.clientID) == [taker.value])
+        let everybody = try Reconciliation(
+            try replayed(journal), RecoveryRule(), instruments: [definition()], strategies: ["maker", "taker"])
+        #expect(everybody.compare(told, answers: [:], now: later).cancels.isEmpty)
+    }
+
+    @Test func whatOneHadAloneStaysItsOwn() throws {
+        let journal = journal()
+        let alone = try Team(["maker"], journal: port(journal))
+        alone.open()
+        try alone.trade(0, .buy, 10, trade: 1)
+        let state = try replayed(journal)
+        #expect(!state.strategies.isSplit && state.strategies.names == ["maker"])
+        let both = try Team(["taker", "maker"])
+        try both.agent.restore(state, wall: later, monotonic: 5)
+        #expect([both.held(0), both.held(1), both.nobodys] == [0, 10, 0])
+        let others = try Team(["a", "b"])
+        try others.agent.restore(try replayed(journal), wall: later, monotonic: 5)
+        #expect([others.held(0), others.held(1), others.nobodys, others.whole] == [0, 0, 10, 10])
+        // One that has everything takes over what another one had alone.
+        let another = try Team(["other"])
+        try another.agent.restore(try replayed(journal), wall: later, monotonic: 5)
+        #expect(another.held(0) == 10)
+    }
+
+    @Test func aTakenOverPositionLeavesTheStrategiesTheirs() throws {
+        let journal = journal()
+        _ = try traded(journal)
+        let state = try replayed(journal)
+        let instrument = try #require(state.instrument("BTCUSDT"))
+        state.hold(instrument, 9, at: 9_500, since: 1)
+        let next = try Team()
+        try next.agent.restore(state, wall: later, monotonic: 5)
+        #expect([next.held(0), next.held(1), next.nobodys, next.whole] == [10, -4, 3, 9])
+    }
+
+    @Test func aDayOfItsOwnIsJournaled() throws {
+        let journal = journal()
+        var limits = wideLimits()
+        limits.strategies["maker"] = StrategyLimits()
+        limits.strategies["maker"]?.maxDailyLoss = Money(whole: 1)
+        let team = try Team(limits: limits, journal: port(journal))
+        team.open()
+        try team.trade(0, .buy, 100, trade: 1)
+        team.feed.now += 1_000
+        team.feed.book([(8_000, 1_000)], [(8_000, 1_000)])
+        team.turn()
+        team.feed.now += 200_000_000
+        team.turn()
+        let state = try replayed(journal)
+        #expect(state.strategies.days["maker"] == team.agent.gate.pointee.day(of: 0))
+        #expect(state.strategies.days["maker"]?.trip == .dailyLoss && state.strategies.days["taker"]?.trip == nil)
+    }
+}
