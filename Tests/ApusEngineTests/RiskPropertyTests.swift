@@ -32,13 +32,27 @@ import Testing
         }
     }
 
+    /// The same with several strategies: each has limits of its own, held against a model of what it alone has done.
+    @Test(arguments: seeds, [Funding.unchecked, .margin, .cash])
+    func noStrategyBreaksItsOwnLimits(_ seed: UInt64, _ funding: Funding) throws {
+        var life = try RiskLife(seed: seed, funding: funding, strategies: RiskShare.names)
+        for _ in 0..<Self.setting("STEPS", 3_000) where life.problems.isEmpty { try life.step() }
+        #expect(life.approved > (funding == .cash ? 10 : 60), "seed \(seed): the market must let something through")
+        for problem in life.problems {
+            Issue.record(
+                "\(problem)\nAPUS_RISK_SEED=\(seed) swift test --filter RiskPropertyTests/noStrategyBreaksItsOwnLimits")
+        }
+    }
+
     /// The model must be able to see what it looks for: the gate gets a limit that is too wide, and an approval that breaks
     /// the right one is found.
     @Test(arguments: Weakness.allCases)
     func aWeakenedRuleIsSeen(_ weakness: Weakness) throws {
         var found: Set<Refusal> = []
         for seed in 1...12 where !found.contains(weakness.refusal) {
-            var life = try RiskLife(seed: UInt64(seed), funding: weakness.funding, weakness: weakness)
+            var life = try RiskLife(
+                seed: UInt64(seed), funding: weakness.funding, weakness: weakness,
+                strategies: weakness.isOwn ? RiskShare.names : [])
             for _ in 0..<1_500 where !found.contains(weakness.refusal) {
                 try life.step()
                 found.formUnion(life.missed)
@@ -52,6 +66,10 @@ import Testing
 enum Weakness: CaseIterable {
     case orderValue, leastValue, orderQuantity, position, positionValue, band, tradeBand, bookAge, instrumentOrders
     case orders, gross, net, perSecond, perMinute, margin, cash, notHeld, dailyLoss, drawdown, life
+    case ownOrderValue, ownPositionValue, ownGross, ownNet, ownOrders, ownPerMinute, ownDailyLoss, ownDrawdown
+
+    /// Whether it is one of a strategy's own.
+    var isOwn: Bool { RiskShare.refusals.values.contains(refusal) || refusal == .dayLossOfStrategyReached }
 
     var refusal: Refusal {
         switch self {
@@ -72,6 +90,13 @@ enum Weakness: CaseIterable {
         case .notHeld: .notHeld
         case .dailyLoss, .drawdown: .dayLossReached
         case .life: .expiryTooSoon
+        case .ownOrderValue: .notionalAboveMaximumOfStrategy
+        case .ownPositionValue: .positionAboveMaximumOfStrategy
+        case .ownGross: .grossExposureAboveMaximumOfStrategy
+        case .ownNet: .netExposureAboveMaximumOfStrategy
+        case .ownOrders: .tooManyOpenOrdersOfStrategy
+        case .ownPerMinute: .strategyRateExceeded
+        case .ownDailyLoss, .ownDrawdown: .dayLossOfStrategyReached
         }
     }
 
@@ -103,7 +128,74 @@ enum Weakness: CaseIterable {
         case .dailyLoss: (limits.maxDailyLoss, limits.maxDrawdown) = (nil, nil)
         case .drawdown: limits.maxDrawdown = nil
         case .orderQuantity, .cash, .life: break
+        case .ownOrderValue: weakenOwn(&limits) { $0.maxOrderNotional = nil }
+        case .ownPositionValue: weakenOwn(&limits) { $0.maxPositionNotional = nil }
+        case .ownGross: weakenOwn(&limits) { $0.maxGrossExposure = nil }
+        case .ownNet: weakenOwn(&limits) { $0.maxNetExposure = nil }
+        case .ownOrders: weakenOwn(&limits) { $0.maxOpenOrders = nil }
+        case .ownPerMinute: weakenOwn(&limits) { $0.ordersPerMinute = nil }
+        case .ownDailyLoss: weakenOwn(&limits) { ($0.maxDailyLoss, $0.maxDrawdown) = (nil, nil) }
+        case .ownDrawdown: weakenOwn(&limits) { $0.maxDrawdown = nil }
         }
+    }
+
+    private func weakenOwn(_ limits: inout RiskLimits, _ change: (inout StrategyLimits) -> Void) {
+        for name in RiskShare.names { change(&limits.strategies[name]!) }
+    }
+}
+
+/// One of several strategies in a random life: a model that knows only what is its own, with its own limits.
+struct RiskShare {
+    static let names = ["maker", "taker"]
+    static let dailyLoss = 7, drawdown = 6
+    var model: RiskModel
+    var peak: Int128 = 0
+    var day = TradingDay()
+
+    /// What a rule of the account's is called where it is a strategy's own.
+    static let refusals: [Refusal: Refusal] = [
+        .notionalAboveMaximum: .notionalAboveMaximumOfStrategy,
+        .positionAboveMaximum: .positionAboveMaximumOfStrategy,
+        .grossExposureAboveMaximum: .grossExposureAboveMaximumOfStrategy,
+        .netExposureAboveMaximum: .netExposureAboveMaximumOfStrategy,
+        .tooManyOpenOrders: .tooManyOpenOrdersOfStrategy, .rateExceeded: .strategyRateExceeded,
+    ]
+    /// Rules that hold for the account and for each strategy by the same name.
+    static let common: Set<Refusal> = [.notReducing, .notHeld, .instrumentRateExceeded]
+
+    init(_ contracts: [RiskModel.Contract], _ funding: Funding) {
+        let one: Int128 = 1_000_000_000_000_000_000
+        var own = contracts
+        for index in own.indices { (own[index].maxQuantity, own[index].maxPosition) = (.max, .max) }
+        model = RiskModel(
+            own,
+            RiskModel.Limits(
+                orderValue: 35 * one, leastValue: 0, positionValue: 50 * one, band: 900_000, tradeBand: 1_000_000,
+                bookAge: .max, ordersOfInstrument: .max, orders: 3, gross: 100 * one, net: 60 * one,
+                perSecond: (15_000_000_000, 4), perMinute: (20_000_000_000, 3), leastLife: 0, funding: funding,
+                leverage: 1_000_000, balances: [1_000_000 * one, 1_000_000 * one]))
+    }
+
+    /// The same limits for the gate.
+    static func limit(_ limits: inout RiskLimits) {
+        for name in names {
+            var own = StrategyLimits()
+            own.maxOrderNotional = Money(whole: 35)
+            own.maxPositionNotional = Money(whole: 50)
+            own.maxGrossExposure = Money(whole: 100)
+            own.maxNetExposure = Money(whole: 60)
+            own.maxOpenOrders = 3
+            own.ordersPerMinute = 4
+            own.maxDailyLoss = Money(whole: Int64(dailyLoss))
+            own.maxDrawdown = Money(whole: Int64(drawdown))
+            limits.strategies[name] = own
+        }
+    }
+
+    /// What the wish breaks of the strategy's own, by the names of those rules.
+    func broken(_ wish: RiskModel.Wish, changing id: UInt64?, now: UInt64) -> Set<Refusal> {
+        let found = model.broken(wish, changing: id, model.account(), now: now)
+        return Set(found.compactMap { Self.refusals[$0] }).union(found.intersection(Self.common))
     }
 }
 
@@ -116,6 +208,10 @@ struct RiskLife {
 
     let bench: Bench
     var model: RiskModel
+    /// By strategy; empty where one has everything.
+    private var shares: [RiskShare]
+    /// Which strategy placed an order.
+    private var owners: [UInt64: Int] = [:]
     private(set) var problems: [String] = []
     private(set) var approved = 0
     /// Rules that an approved order has broken, by the model.
@@ -130,21 +226,28 @@ struct RiskLife {
     /// Answers that the venue owes, by order.
     private var unanswered: [UInt64: apus_report_kind] = [:]
 
-    init(seed: UInt64, funding: Funding, weakness: Weakness? = nil) throws {
+    init(seed: UInt64, funding: Funding, weakness: Weakness? = nil, strategies: [String] = []) throws {
         random = SplitMix64(seed: seed)
         self.funding = funding
         self.weakness = weakness
         var limits = Self.limits
         limits.funding = funding
         limits.leverage = 2
+        shares = strategies.map { _ in RiskShare(Self.contracts, funding) }
+        if !strategies.isEmpty { RiskShare.limit(&limits) }
         weakness?.weaken(&limits)
         var definitions = Self.definitions
         if weakness == .orderQuantity { definitions[0].maxQuantity = nil }
         if weakness == .life { definitions = definitions.map { Self.patient($0, nil) } }
-        bench = try Bench(slots: 4_096, instruments: definitions, limits: limits) {
+        bench = try Bench(
+            slots: 4_096, instruments: definitions, limits: limits,
+            strategies: strategies.isEmpty ? ["test"] : strategies
+        ) {
             $0.otherFeeRate = Money(whole: 2)
         }
         model = RiskModel(Self.contracts, Self.modelLimits(funding))
+        // Each strategy has its part of an instrument's rate, so that there is no common one.
+        if !strategies.isEmpty { model.limits.perMinute = (0, 1) }
         for index in prices.indices { bench.feed.live(UInt16(index)) }
         for index in prices.indices { publishBook(index) }
         let balance = weakness == .cash ? 300 : 60
@@ -159,6 +262,7 @@ struct RiskLife {
         for index in prices.indices { publishBook(index) }
         bench.turn()
         day = bench.agent.day
+        for number in shares.indices { shares[number].day = bench.agent.gate.pointee.day(of: number) }
     }
 
     private static var limits: RiskLimits {
@@ -234,7 +338,9 @@ struct RiskLife {
         case 81..<94: answer()
         case 94: fund()
         case 95: setState()
-        default: resume()
+        default:
+            resume()
+            resumeShares()
         }
         try follow()
     }
@@ -242,7 +348,7 @@ struct RiskLife {
     private mutating func publishBook(_ index: Int) {
         let bid = prices[index], ask = bid + Int64(1 + random.upTo(2)) * (index == 1 ? 10 : 1)
         bench.feed.book([(bid, 1_000)], [(ask, 1_000)], UInt16(index))
-        model.note(.book(index, bid: bid, ask: ask, time: bench.feed.now))
+        note(.book(index, bid: bid, ask: ask, time: bench.feed.now))
     }
 
     /// Inverse contracts are not paid in full.
@@ -263,7 +369,7 @@ struct RiskLife {
         let index = Int(random.upTo(2))
         let away = (Int64(random.upTo(4)) - 2) * [60, 60, 1][index]
         bench.feed.trade(prices[index] + away, 1, taker: .buy, UInt16(index))
-        model.note(.trade(index, prices[index] + away))
+        note(.trade(index, prices[index] + away))
         bench.turn()
     }
 
@@ -275,7 +381,14 @@ struct RiskLife {
             $0.trade_id = nextTrade
         }
         nextTrade += 1
-        model.note(.funding(index, Int128(index == 1 ? paid / 100 : paid) * 10_000_000_000))
+        let amount = Int128(index == 1 ? paid / 100 : paid) * 10_000_000_000, held = model.account().held[index]
+        model.note(.funding(index, amount))
+        for number in shares.indices where held != 0 {
+            // By what each one holds, rounded to nearest.
+            let twice = 2 * amount * Int128(shares[number].model.account().held[index]) * Int128(held.signum())
+            let whole = 2 * Int128(abs(held)), half = twice < 0 ? -whole / 2 : whole / 2
+            shares[number].model.note(.funding(index, (twice + half) / whole))
+        }
         bench.turn()
     }
 
@@ -287,6 +400,24 @@ struct RiskLife {
     private mutating func resume() {
         if day.trip == nil || random.upTo(2) == 0 { return }
         bench.agent.resumeAfterTrip()
+    }
+
+    private mutating func resumeShares() {
+        for number in shares.indices where shares[number].day.trip != nil && random.upTo(2) == 0 {
+            bench.agent.resumeAfterTrip(ofStrategy: RiskShare.names[number])
+        }
+    }
+
+    /// An event that the account and every strategy know of.
+    private mutating func note(_ event: RiskModel.Event) {
+        model.note(event)
+        for number in shares.indices { shares[number].model.note(event) }
+    }
+
+    /// An event of one order.
+    private mutating func note(_ event: RiskModel.Event, of order: UInt64) {
+        model.note(event)
+        if let owner = owners[order] { shares[owner].model.note(event) }
     }
 
     // MARK: Orders
@@ -319,21 +450,24 @@ struct RiskLife {
     private mutating func place() {
         let wish = wish()
         let now = bench.context.now
+        let owner = shares.isEmpty ? nil : Int(random.upTo(UInt64(shares.count - 1)))
+        let context = owner.map { bench.context(of: $0) } ?? bench.context
         let placement: Placement
         let instrument = bench.context.instruments[wish.instrument]
         if wish.type == .market {
-            placement = bench.context.market(
+            placement = context.market(
                 wish.side, Quantity(units: wish.quantity), of: instrument, reduceOnly: wish.isReduceOnly)
         } else {
-            placement = bench.context.limit(
+            placement = context.limit(
                 wish.side, Quantity(units: wish.quantity), of: instrument, at: Price(units: wish.price),
                 wish.timeInForce, reduceOnly: wish.isReduceOnly,
                 expiresAfter: wish.life.map { .nanoseconds(Int64($0)) })
         }
-        judge(placement, wish, nil, now)
+        judge(placement, wish, nil, now, owner)
         guard let id = placement.id?.value else { return }
-        model.note(.placed(id, wish))
-        model.note(.token(wish.instrument, now))
+        owners[id] = owner
+        note(.placed(id, wish), of: id)
+        note(.token(wish.instrument, now), of: id)
         unanswered[id] = APUS_REPORT_ACCEPTED
     }
 
@@ -348,12 +482,13 @@ struct RiskLife {
         wish.quantity = known.filled + quantity(wish.instrument)
         guard wish.quantity > known.filled, order.expiry == nil, unanswered[order.id.value] == nil else { return }
         let now = bench.context.now
-        let placement = bench.context.modify(
+        let owner = owners[order.id.value]
+        let placement = (owner.map { bench.context(of: $0) } ?? bench.context).modify(
             order.id, price: Price(units: wish.price), quantity: Quantity(units: wish.quantity))
-        judge(placement, wish, order.id.value, now)
+        judge(placement, wish, order.id.value, now, owner)
         guard placement.id != nil else { return }
-        model.note(.changing(order.id.value, price: wish.price, quantity: wish.quantity))
-        model.note(.token(wish.instrument, now))
+        note(.changing(order.id.value, price: wish.price, quantity: wish.quantity), of: order.id.value)
+        note(.token(wish.instrument, now), of: order.id.value)
         unanswered[order.id.value] = APUS_REPORT_MODIFIED
     }
 
@@ -381,7 +516,7 @@ struct RiskLife {
             bench.sink.report(APUS_REPORT_EXPIRED, order.id) {
                 ($0.cumulative, $0.quantity) = (order.filled.units, 0)
             }
-            model.note(.ended(id))
+            note(.ended(id), of: id)
             unanswered[id] = nil
         }
         bench.turn()
@@ -396,7 +531,7 @@ struct RiskLife {
                 $0.action = UInt8(APUS_ORDER_MODIFY.rawValue)
                 $0.status = UInt8(APUS_STATUS_NEW.rawValue)
             }
-            model.note(.changeRefused(id))
+            note(.changeRefused(id), of: id)
         case APUS_REPORT_MODIFIED:
             let wanted = model.account().orders[id]?.wanted
             bench.sink.report(APUS_REPORT_MODIFIED, order.id) {
@@ -404,10 +539,10 @@ struct RiskLife {
                 ($0.price, $0.quantity) = (wanted?.price ?? 0, wanted?.quantity ?? 0)
                 $0.cumulative = order.filled.units
             }
-            model.note(.changed(id))
+            note(.changed(id), of: id)
         case APUS_REPORT_CANCELED:
             bench.sink.report(kind, order.id) { $0.cumulative = order.filled.units }
-            model.note(.ended(id))
+            note(.ended(id), of: id)
         default: bench.sink.report(kind, order.id)
         }
     }
@@ -424,21 +559,35 @@ struct RiskLife {
             fee: index == 1 ? fee / 100 : fee, isOther: isOther)
         nextTrade += 1
         let paid = Int128(index == 1 ? fee / 100 : fee) * 10_000_000_000
-        model.note(.fill(order.id.value, price: price, quantity: quantity, fee: isOther ? 2 * paid : paid))
+        note(
+            .fill(order.id.value, price: price, quantity: quantity, fee: isOther ? 2 * paid : paid),
+            of: order.id.value)
     }
 
     // MARK: Both verdicts
 
-    private mutating func judge(_ placement: Placement, _ wish: RiskModel.Wish, _ id: UInt64?, _ now: UInt64) {
+    private mutating func judge(
+        _ placement: Placement, _ wish: RiskModel.Wish, _ id: UInt64?, _ now: UInt64, _ owner: Int?
+    ) {
         let account = model.account()
         followDay(model.result(account))
         var broken = model.broken(wish, changing: id, account, now: now)
         broken.formUnion(brokenStates(wish, model.result(account)))
+        if let owner {
+            followDay(ofShare: owner)
+            broken.formUnion(shares[owner].broken(wish, changing: id, now: now))
+            let isHalted = apus_flag(bench.sink.queues.pointee.trading) >= UInt64(APUS_TRADING_HALTED.rawValue)
+            if isLost(owner) && (!wish.isReduceOnly || isHalted) { broken.insert(.dayLossOfStrategyReached) }
+        }
         switch placement {
         case .placed:
             approved += 1
             missed.formUnion(broken)
             peak = max(peak, model.result(account))
+            for number in shares.indices {
+                let own = shares[number].model
+                shares[number].peak = max(shares[number].peak, own.result(own.account()))
+            }
             if weakness == nil && !broken.isEmpty { problems.append("approved \(wish), which breaks \(broken)") }
         case .refused(let refusal):
             if weakness == nil && !broken.contains(refusal) {
@@ -460,10 +609,63 @@ struct RiskLife {
         return broken
     }
 
+    /// As a limit of the day of one strategy's own is reached.
+    private func isLost(_ owner: Int) -> Bool {
+        let share = shares[owner], one = Money.one, result = share.model.result(share.model.account())
+        return share.day.trip != nil || result < share.day.start.atoms - Int128(RiskShare.dailyLoss) * one
+            || result < max(share.peak, share.day.start.atoms) - Int128(RiskShare.drawdown) * one
+    }
+
+    private mutating func followDay(ofShare owner: Int) {
+        let new = bench.agent.gate.pointee.day(of: owner), old = shares[owner].day
+        let result = shares[owner].model.result(shares[owner].model.account())
+        if new.number != old.number || (old.trip != nil && new.trip == nil) {
+            shares[owner].peak = new.start.atoms
+        } else if old.trip == nil, let trip = new.trip, weakness == nil {
+            let floor =
+                trip == .dailyLoss
+                ? new.start - Money(whole: Int64(RiskShare.dailyLoss))
+                : new.peak - Money(whole: Int64(RiskShare.drawdown))
+            if result >= floor.atoms + Self.rounding {
+                problems.append("\(RiskShare.names[owner]) tripped by \(trip) at \(result), above \(floor)")
+            }
+        }
+        shares[owner].day = new
+    }
+
+    /// What each strategy has, and that all of them together have what the account has.
+    private mutating func followShares(_ held: [Int64]) {
+        var sums = [Int64](repeating: 0, count: held.count)
+        for number in shares.indices {
+            let own = shares[number].model, account = own.account(), result = own.result(account)
+            let known = bench.agent.gate.pointee.shares[number].totals.result
+            let name = RiskShare.names[number]
+            if abs(known - result) > Self.rounding {
+                problems.append("the result of \(name) is \(result), the gate says \(known)")
+            }
+            let context = bench.context(of: number)
+            let positions = context.instruments.map { context.position(of: $0).quantity.units }
+            if positions != account.held { problems.append("\(name) holds \(account.held), not \(positions)") }
+            for index in sums.indices { sums[index] += positions[index] }
+            if context.openOrders.count != account.orders.count
+                || Array(context.openOrders).count != account.orders.count
+            {
+                problems.append("\(name) has \(account.orders.count) open orders, not \(context.openOrders.count)")
+            }
+        }
+        if !shares.isEmpty && sums != held { problems.append("the strategies hold \(sums), the account \(held)") }
+    }
+
     /// After each step: the result, and what has become of the trading day.
     private mutating func follow() throws {
         let isDue = random.upTo(19) == 0
         let new = bench.agent.day
+        for number in shares.indices {
+            let own = bench.agent.gate.pointee.day(of: number)
+            if own.number != shares[number].day.number || own.trip != shares[number].day.trip {
+                followDay(ofShare: number)
+            }
+        }
         guard isDue || new.number != day.number || new.trip != day.trip else { return }
         let account = model.account()
         let result = model.result(account)
@@ -474,6 +676,7 @@ struct RiskLife {
         if abs(known - result) > Self.rounding { problems.append("the result is \(result), the gate says \(known)") }
         let held = bench.context.instruments.map { bench.context.position(of: $0).quantity.units }
         if held != account.held { problems.append("held is \(account.held), the engine says \(held)") }
+        followShares(held)
         if bench.context.openOrders.count != account.orders.count {
             problems.append(
                 "\(account.orders.count) orders are open, the engine says \(bench.context.openOrders.count)")
