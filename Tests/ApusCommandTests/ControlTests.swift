@@ -322,6 +322,41 @@ final class TradingRig {
         }
     }
 
+    @Test func oneOfTwoIsHaltedAndItsOrdersAloneAreCanceled() async throws {
+        try await onThread {
+            let rig = try TradingRig(
+                "two",
+                settings: [
+                    "strategies.near.type=market-maker", "strategies.far.type=market-maker",
+                    "strategies.far.parameters.half-spread=40",
+                ])
+            func lines() throws -> [RiskReport.StrategyLine] {
+                try #require(rig.control.answer(ControlRequest(.risk)).risk?.strategies)
+            }
+            let end = ContinuousClock.now + .seconds(20)
+            while try lines().contains(where: { $0.openOrders == 0 }) {
+                try #require(ContinuousClock.now < end, "both quote")
+                usleep(5000)
+            }
+            var request = ControlRequest(.halt)
+            request.strategy = "near"
+            let reply = rig.control.answer(request)
+            #expect(reply.ok && reply.unconfirmed?.isEmpty == true && rig.control.trading == .active)
+            #expect(try lines().map(\.name) == ["near", "far"])
+            #expect(try lines().map(\.state) == [.halted, .active])
+            #expect(try lines()[0].openOrders == 0)
+            let before = try rig.ordersAtTheVenue()
+            request.request = .resume
+            #expect(rig.control.answer(request).ok)
+            try rig.waitForOrders(before.all + 2)
+            request.strategy = "middle"
+            #expect(rig.control.answer(request).error?.contains("near, far") == true)
+            let summary = try rig.stop()
+            #expect(summary.strategies.count == 2 && summary.strategies.allSatisfy { $0.orders > 0 })
+            #expect(summary.strategies.map(\.orders).reduce(0, +) == summary.orders)
+        }
+    }
+
     private func apusEvents(_ engine: LiveEngine) -> UInt64 {
         (try? EngineMonitor(attachingTo: engine.name).sample(levels: 1).counter("events_read")) ?? .max
     }
