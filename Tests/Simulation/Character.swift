@@ -92,16 +92,35 @@ struct Character {
 
     /// Most lives have two or three kinds of the venue's faults, some all, some none.
     private static func choose(_ rates: inout FaultRates, _ dice: inout Dice) {
-        let all: [(WritableKeyPath<FaultRates, Int>, Int)] = [
-            (\.disconnect, 4_000), (\.freeze, 2_000), (\.gap, 50_000), (\.duplicate, 50_000), (\.reorder, 50_000),
-            (\.corrupt, 20_000), (\.slowReader, 2_000), (\.tooManyRequests, 300_000), (\.serverError, 300_000),
-            (\.lostAnswer, 200_000), (\.delayedAnswer, 300_000), (\.lateAnswer, 100_000), (\.cutAnswer, 50_000),
-            (\.failedAnswer, 100_000), (\.duplicateEvent, 200_000), (\.reorderedEvent, 200_000),
-        ]
+        choose(
+            &rates, &dice,
+            of: [
+                (\.disconnect, 4_000), (\.freeze, 2_000), (\.gap, 50_000), (\.duplicate, 50_000), (\.reorder, 50_000),
+                (\.corrupt, 20_000), (\.slowReader, 2_000), (\.tooManyRequests, 300_000), (\.serverError, 300_000),
+                (\.lostAnswer, 200_000), (\.delayedAnswer, 300_000), (\.lateAnswer, 100_000), (\.cutAnswer, 50_000),
+                (\.failedAnswer, 100_000), (\.duplicateEvent, 200_000), (\.reorderedEvent, 200_000),
+            ])
+    }
+
+    /// - Parameter all: the largest rate of each kind.
+    static func choose(
+        _ rates: inout FaultRates, _ dice: inout Dice, of all: [(WritableKeyPath<FaultRates, Int>, Int)]
+    ) {
         let style = dice.below(10)
         if style == 0 { return }
         for (key, rate) in all where style == 1 || dice.below(4) == 0 {
             rates[keyPath: key] = Int(dice.between(UInt64(rate) / 10, UInt64(rate)))
         }
+    }
+
+    /// Without faults, so that only a sabotage can be wrong.
+    mutating func calm() {
+        rates = FaultRates()
+        deaths = []
+        faultPause = 0
+        stallOnce = 0
+        length = 8 * second
+        feedSlots = 8192
+        reportSlots = 4096
     }
 }

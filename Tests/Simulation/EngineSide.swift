@@ -3,8 +3,8 @@ import ApusEngine
 import CApusProtocol
 import CApusRing
 
-/// The engine's memory and its two sessions, as the hot thread has them, and the decision agent beside them.
-final class EngineSide {
+/// An engine on Binance.
+final class EngineSide: EngineHost {
     static let symbols = ["BTCUSDT", "ETHUSDT"]
     static let apiKey = "simulatedKey"
     static let secret = "simulatedSecret"
@@ -13,19 +13,8 @@ final class EngineSide {
     /// Quantity units of each symbol that may be held with all open orders of one side filled.
     static let maxPositions: [Int64] = [400, 6000]
 
-    let view: UnsafeMutablePointer<apus_public>
-    let queues: UnsafeMutablePointer<apus_private>
-    let out: UnsafeMutablePointer<apus_publisher>
-    let market: UnsafeMutablePointer<apus_market>
     let marketSession: UnsafeMutablePointer<apus_binance_session>
     let orderSession: UnsafeMutablePointer<apus_binance_orders>
-    let agent: DecisionAgent
-    let channels: [UnsafeMutablePointer<apus_channel>]
-    var reader: apus_feed_reader
-    private let arena: UnsafeMutablePointer<apus_arena>
-    private let table: UnsafeMutablePointer<apus_instrument_table>
-    private var blocks: [UnsafeMutableRawPointer] = []
-    private let venueName: UnsafeMutablePointer<CChar>
 
     /// - Parameters:
     ///   - part: which sequence of random numbers is this engine's.
@@ -34,70 +23,28 @@ final class EngineSide {
         _ character: Character, part: UInt64 = 2, wallOffset: Int64, runTag: UInt32 = 7, disk: SimulatedDisk,
         records: UInt64 = 0, trader: @escaping @Sendable () -> RandomTrader
     ) throws {
-        view = Self.one(apus_public())
-        queues = Self.one(apus_private())
-        out = Self.one(apus_publisher())
-        market = Self.one(apus_market())
-        marketSession = Self.one(apus_binance_session())
-        orderSession = Self.one(apus_binance_orders())
-        arena = Self.one(apus_arena())
-        table = Self.one(apus_instrument_table())
-        venueName = UnsafeMutablePointer<CChar>.allocate(capacity: 16)
-        for (index, byte) in "binance-usdm".utf8CString.enumerated() { venueName[index] = byte }
-
-        var config = apus_public_config()
-        config.feed_slots = character.feedSlots
-        config.instruments = 2
-        config.board_depth = Self.boardDepth
-        try check(apus_public_create(view, &config), "apus_public_create")
-        try check(apus_private_create(queues), "apus_private_create")
-        queues.pointee.reports.pointee.mask = character.reportSlots - 1
-        out.pointee = apus_publisher_make(view, nil)
-        out.pointee.realtime_offset = wallOffset
-        reader = apus_public_reader(view, false)
-
-        let arenaBytes = 12 << 20
-        let arenaMemory = UnsafeMutableRawPointer.allocate(byteCount: arenaBytes, alignment: 64)
-        apus_arena_init(arena, arenaMemory, arenaBytes)
-        let tableBytes = apus_instrument_table_bytes(2)
-        let tableMemory = UnsafeMutableRawPointer.allocate(byteCount: tableBytes, alignment: 64)
-        try check(apus_instrument_table_init(table, tableMemory, 2), "apus_instrument_table_init")
-        blocks = [arenaMemory, tableMemory]
-        try Self.addInstruments(table)
-        try check(apus_market_init(market, out, arena, table, venueName), "apus_market_init")
-
+        let memory = try EngineMemory(
+            character, venue: "binance-usdm", instruments: 2, boardDepth: Self.boardDepth, arenaBytes: 12 << 20,
+            wallOffset: wallOffset)
+        try Self.addInstruments(memory.table)
+        marketSession = EngineMemory.one(apus_binance_session())
+        orderSession = EngineMemory.one(apus_binance_orders())
         var dice = Dice(seed: character.seed, part: part)
-        try Self.makeSessions(marketSession, orderSession, market, queues, &dice)
+        try Self.makeSessions(marketSession, orderSession, memory.market, memory.queues, &dice)
         for index in 0..<2 {
             try check(apus_binance_session_subscribe(marketSession, UInt16(index)), "apus_binance_session_subscribe")
         }
-        let markets = marketSession.pointee.session.channels!, orders = orderSession.pointee.session.channels!
-        channels =
-            (0..<2).map { markets[$0]! } + (0..<Int(orderSession.pointee.session.channel_count)).map { orders[$0]! }
-        let journal = disk.begin(records: records, run: runTag, rings: queues)
-        agent = try Self.makeAgent(
-            SimulatedFeed(view), SimulatedSink(queues), wallOffset: wallOffset, runTag: runTag, journal, trader)
+        let journal = disk.begin(records: records, run: runTag, rings: memory.queues)
+        let agent = try Self.makeAgent(
+            SimulatedFeed(memory.view), SimulatedSink(memory.queues), wallOffset: wallOffset, runTag: runTag, journal,
+            trader)
+        super.init(
+            memory, sessions: [Self.session(marketSession), Self.session(orderSession)], agent: agent)
     }
 
     deinit {
-        apus_public_close(view)
-        apus_private_close(queues)
-        for block in blocks { block.deallocate() }
-        venueName.deallocate()
-        view.deallocate()
-        queues.deallocate()
-        out.deallocate()
-        market.deallocate()
         marketSession.deallocate()
         orderSession.deallocate()
-        arena.deallocate()
-        table.deallocate()
-    }
-
-    private static func one<T>(_ value: T) -> UnsafeMutablePointer<T> {
-        let pointer = UnsafeMutablePointer<T>.allocate(capacity: 1)
-        pointer.initialize(to: value)
-        return pointer
     }
 
     // MARK: Making
@@ -163,20 +110,6 @@ final class EngineSide {
         orderSession.pointee.session.number = 1
     }
 
-    private static func hasten(_ link: inout apus_link_config) {
-        link.connect_timeout_ns = 2 * second
-        link.upgrade_timeout_ns = 2 * second
-        link.close_timeout_ns = second
-        link.ping_interval_ns = second
-        link.liveness_timeout_ns = 3 * second
-        link.max_lifetime_ns = 9 * second
-        link.lifetime_jitter_ns = 3 * second
-        link.backoff_min_ns = 50 * millisecond
-        link.backoff_max_ns = second
-        link.stable_ns = 2 * second
-        link.max_message_bytes = 128 << 10
-    }
-
     private static func makeAgent(
         _ feed: SimulatedFeed, _ sink: SimulatedSink, wallOffset: Int64, runTag: UInt32, _ journal: JournalPort,
         _ trader: @escaping @Sendable () -> RandomTrader
@@ -215,37 +148,8 @@ final class EngineSide {
         }
     }
 
-    func openJournal(_ tag: UInt32, _ disk: SimulatedDisk, _ now: UInt64) {
-        var run = apus_journal_run()
-        run.run_tag = tag
-        run.policy = UInt8(JournalConfiguration.Policy.allCases.firstIndex(of: disk.policy) ?? 0)
-        run.interval_ms = UInt32(SimulatedDisk.interval / millisecond)
-        agent.openJournal(run, now)
-    }
-
-    // MARK: Turns
-
-    /// One turn of the hot thread.
-    func hotTurn(_ now: UInt64) -> Int {
-        let first = marketSession.pointee.session.ops.pointee.turn(&marketSession.pointee.session, now)
-        return Int(first + orderSession.pointee.session.ops.pointee.turn(&orderSession.pointee.session, now))
-    }
-
-    func start(_ now: UInt64) throws {
-        marketSession.pointee.session.ops.pointee.start(&marketSession.pointee.session, now)
-        orderSession.pointee.session.ops.pointee.start(&orderSession.pointee.session, now)
-        try agent.start(now)
-    }
-
-    /// When a session or the agent has something to do without news.
-    var due: UInt64 {
-        let first = marketSession.pointee.session.ops.pointee.deadline(&marketSession.pointee.session)
-        let second = orderSession.pointee.session.ops.pointee.deadline(&orderSession.pointee.session)
-        return min(first, second, agent.nextDue ?? .max)
-    }
-
     /// Where the sessions stand, for the report of a life that did not end well.
-    var condition: String {
+    override var condition: String {
         let users = orderSession.pointee.users, lines = orderSession.pointee.api
         let links = [
             marketSession.pointee.link, users.0.link, users.1.link, lines.0.link, lines.1.link, lines.2.link,
@@ -263,27 +167,4 @@ final class EngineSide {
             + "\(Double(marketSession.pointee.command_sent_ns) / 1e9) s, opened \(Double(marketSession.pointee.link.open_ns) / 1e9) s, "
             + "fetch state \(marketSession.pointee.fetch.state), key \(orderSession.pointee.has_key)"
     }
-
-    func book(_ index: Int) -> UnsafeMutablePointer<apus_market_book>? { apus_market_at(market, UInt16(index)) }
-}
-
-/// The feed of a life: the sessions' turns are taken by the life itself.
-final class SimulatedFeed: FeedSource {
-    let view: UnsafeMutablePointer<apus_public>
-    init(_ view: UnsafeMutablePointer<apus_public>) { self.view = view }
-    func turn(_ now: UInt64) -> Int { 0 }
-}
-
-final class SimulatedSink: OrderSink {
-    let queues: UnsafeMutablePointer<apus_private>
-    init(_ queues: UnsafeMutablePointer<apus_private>) { self.queues = queues }
-}
-
-/// A call into C that must not fail while a life is made.
-struct SetUpError: Error, CustomStringConvertible {
-    let description: String
-}
-
-func check(_ result: Int32, _ what: String) throws {
-    if result < 0 { throw SetUpError(description: "\(what) says \(result)") }
 }

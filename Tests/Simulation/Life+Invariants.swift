@@ -37,7 +37,7 @@ extension Life {
     // MARK: While it lives
 
     /// Holds everything that was just published against the truth: each touch, each book, the board, the order of states.
-    func checkPublished() {
+    func holdPublished() {
         var event = apus_event()
         while true {
             let result = apus_feed_read(&engine.reader, &event)
@@ -122,7 +122,7 @@ extension Life {
         var header = apus_board_header()
         withUnsafeTemporaryAllocation(of: apus_level.self, capacity: 4 * depth) { levels in
             let base = levels.baseAddress!
-            let result = apus_board_read(&engine.view.pointee.board, UInt32(index), &header, base, base + depth)
+            let result = apus_board_read(&engine.memory.view.pointee.board, UInt32(index), &header, base, base + depth)
             let bids = apus_book_depth(&book.pointee.book, UInt32(APUS_SIDE_BID), base + 2 * depth, UInt32(depth))
             let asks = apus_book_depth(&book.pointee.book, UInt32(APUS_SIDE_ASK), base + 3 * depth, UInt32(depth))
             var isEqual =
@@ -146,7 +146,7 @@ extension Life {
     // MARK: At the end
 
     /// Everything in which engine and venue differ now.
-    func differences() -> [Problem] {
+    func allDifferences() -> [Problem] {
         var found: [Problem] = []
         for index in 0..<2 { compareBook(index, &found) }
         compareOrders(&found)

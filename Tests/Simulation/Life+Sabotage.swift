@@ -1,5 +1,6 @@
 import Apus
 import ApusEngine
+import ApusVenue
 import CApusProtocol
 import CApusRing
 
@@ -45,7 +46,7 @@ enum Sabotage: String, Sendable, CaseIterable {
 
 extension Life {
     /// Changes what the engine does, once.
-    func sabotageEngine() {
+    func sabotageOnce() {
         guard !isSabotaged, now > 13 * second else { return }
         switch sabotage {
         case .wrongLevel:
@@ -55,60 +56,18 @@ extension Life {
         case .strangeOrder, .hugeOrder:
             guard let order = strangeOrder(quantity: sabotage == .hugeOrder ? 2 * EngineSide.maxPositions[0] : 5)
             else { return }
-            isSabotaged = withUnsafePointer(to: order) { apus_order_push(engine.queues.pointee.orders, $0) == 0 }
+            isSabotaged = push(order)
         case .inventedFill:
             guard let id = ledger.placed.last, let order = engine.agent.context.order(OrderID(id)), order.isOpen,
                 order.remaining.units > 1
             else { return }
-            var report = apus_report()
-            report.client_id = id
-            report.kind = UInt8(APUS_REPORT_FILL.rawValue)
-            report.price = order.price.units
-            report.quantity = 1
-            report.cumulative = order.filled.units + 1
-            report.trade_id = 99
-            isSabotaged = withUnsafePointer(to: report) { apus_report_push(engine.queues.pointee.reports, $0) == 0 }
+            isSabotaged = inventFill(of: order, quantity: 1)
         case .dropJournalWrite: dropIntent()
         case .retryPlace:
             guard let order = engine.agent.context.openOrders.first(where: { $0.state == .unknown }) else { return }
-            var copy = copy(of: order)
-            isSabotaged = withUnsafePointer(to: &copy) { apus_order_push(engine.queues.pointee.orders, $0) == 0 }
+            isSabotaged = push(copy(of: order))
         default: break
         }
-    }
-
-    /// Takes the newest record back out of the journal if it is an intent, as if it had never been written.
-    private func dropIntent() {
-        let writer = disk.writer
-        guard let place = writer.pointee.place, writer.pointee.left < disk.segmentRecords else { return }
-        let newest = place - Int(APUS_JOURNAL_RECORD)
-        let isPlacement = newest.withMemoryRebound(to: apus_journal_record.self, capacity: 1) { record in
-            record.pointee.kind == UInt16(APUS_JOURNAL_INTENT.rawValue)
-                && UInt8(truncatingIfNeeded: record.pointee.payload.1 >> 16) == UInt8(APUS_ORDER_PLACE.rawValue)
-        }
-        guard isPlacement else { return }
-        newest.update(repeating: 0, count: Int(APUS_JOURNAL_RECORD))
-        writer.pointee.place = newest
-        writer.pointee.left += 1
-        writer.pointee.next -= 1
-        writer.pointee.published -= 1
-        isSabotaged = true
-    }
-
-    private func copy(of order: Order) -> apus_order {
-        var copy = apus_order()
-        copy.client_id = order.id.value ^ 1 << 30
-        copy.instrument = UInt16(order.instrument.index)
-        copy.action = UInt8(APUS_ORDER_PLACE.rawValue)
-        copy.side = order.side.rawValue
-        copy.type = order.type.rawValue
-        copy.time_in_force = order.timeInForce.rawValue
-        copy.price = order.price.units
-        copy.quantity = order.quantity.units
-        copy.band_high = .max
-        copy.decided_ns = now
-        copy.wall_ms = UInt64(Int64(now) + wallOffset) / 1_000_000
-        return copy
     }
 
     private func strangeOrder(quantity: Int64) -> apus_order? {
@@ -126,20 +85,64 @@ extension Life {
         return order
     }
 
-    /// Changes what the engine is told, before it is told.
-    func sabotageReports() {
-        guard sabotage == .skipCorrection, let reports = engine.queues.pointee.reports else { return }
-        var told: [apus_report] = []
-        var report = apus_report()
-        while apus_report_pop(reports, &report) { told.append(report) }
-        for var report in told {
-            let isCorrection =
-                report.kind == UInt8(APUS_REPORT_FILL.rawValue) && engine.agent.assumed(OrderID(report.client_id)) > 0
-            if isCorrection {
-                report.fee = 0
-                isSabotaged = true
-            }
-            _ = apus_report_push(reports, &report)
+    /// Takes the fee out of what corrects an assumed fill.
+    func skipCorrections() {
+        guard sabotage == .skipCorrection else { return }
+        retell { report in
+            let isFill = report.kind == UInt8(APUS_REPORT_FILL.rawValue)
+            guard isFill, engine.agent.assumed(OrderID(report.client_id)) > 0 else { return [report] }
+            isSabotaged = true
+            var bare = report
+            bare.fee = 0
+            return [bare]
         }
+    }
+}
+
+extension Character {
+    mutating func calm(for sabotage: Sabotage) {
+        calm()
+        switch sabotage {
+        case .dropJournalWrite, .skipTradeDedup, .forgetOpenOrder:
+            deaths = [Death(after: 6 * second, downtime: second, withMachine: false, withFlight: false)]
+        case .retryPlace: rates.lostAnswer = 100_000
+        // A fill that overtakes another shows that there is one before it.
+        case .skipCorrection: rates.reorderedEvent = 200_000
+        default: break
+        }
+    }
+}
+
+/// Swallows one depth message of the first symbol and lets the next one claim to follow the one before.
+struct HiddenGap {
+    private var count = 0
+    /// Whether the message has disappeared.
+    var isMade: Bool { count >= 40 }
+    private var previous: [UInt8]?
+
+    /// The bytes to send; nil: none.
+    mutating func pass(_ bytes: [UInt8]) -> [UInt8]? {
+        guard let range = Self.find(Array("\"pu\":".utf8), in: bytes),
+            Self.find(Array("btcusdt@depth".utf8), in: bytes) != nil
+        else { return bytes }
+        count += 1
+        let end = bytes[range.upperBound...].firstIndex(of: 44) ?? bytes.endIndex
+        if count == 40 {
+            previous = Array(bytes[range.upperBound..<end])
+            return nil
+        }
+        guard let previous, previous.count == end - range.upperBound else { return bytes }
+        self.previous = nil
+        var changed = bytes
+        changed.replaceSubrange(range.upperBound..<end, with: previous)
+        return changed
+    }
+
+    private static func find(_ text: [UInt8], in bytes: [UInt8]) -> Range<Int>? {
+        guard bytes.count >= text.count else { return nil }
+        for start in 0...(bytes.count - text.count) where bytes[start] == text[0] {
+            if Array(bytes[start..<(start + text.count)]) == text { return start..<(start + text.count) }
+        }
+        return nil
     }
 }

@@ -4,48 +4,19 @@ import ApusVenue
 import CApusProtocol
 import CApusRing
 
-/// One life from one seed: the engine's sessions and decision agent, the venue's core, and a network between them that loses,
-/// delays, cuts and refuses. One thread, no clock: the same seed lives the same life.
-final class Life {
-    let character: Character
+/// One life on Binance from one seed.
+final class Life: World<EngineSide, BinanceVenue> {
     let sabotage: Sabotage
-    let ledger = Ledger()
-    var engine: EngineSide
-    let disk: SimulatedDisk
-    let wallOffset: Int64
-    var aftermath = Aftermath()
-    var isDown = false
-    var diedWithMachine = false
-    var forgetful = false
-    var runTag: UInt32 = 7
-    let venue: BinanceVenue
     let truth: Truth
-    var events = EventQueue<NetworkEvent>()
-    var pipes = [Pipe?](repeating: nil, count: 2 * Int(APUS_SESSION_CHANNELS_MAX))
-    var pipesByVenue: [Int: Pipe] = [:]
-    var network: Dice
-    var now: UInt64 = 10 * second
-    let venueOffset: Int64
-    var faultsOn = true
-    var refusesUntil: UInt64 = 0
-    var enginePausedUntil: UInt64 = 0
-    var agentPausedUntil: UInt64 = 0
-    var nextEngine: UInt64 = 0
-    var digest = BookFingerprint.seed
+    var forgetful = false
     var hiddenGap = HiddenGap()
-    var isSabotaged = false
     var checkedUpdates: [UInt64] = [0, 0]
     var states: [UInt8] = [0, 0]
-    var counts = LifeCounts()
 
     init(seed: UInt64, sabotage: Sabotage = .none) throws {
         var character = Character(seed: seed)
         if sabotage != .none { character.calm(for: sabotage) }
-        self.character = character
         self.sabotage = sabotage
-        network = Dice(seed: seed, part: 3)
-        wallOffset = 1_700_000_000_000_000_000
-        venueOffset = wallOffset + character.clockSkew
         var configuration = BinanceConfiguration(
             symbols: [try Self.small(.btcusdt()), try Self.small(.ethusdt())],
             accounts: [
@@ -59,14 +30,13 @@ final class Life {
         configuration.heartbeat.interval = Int64(second)
         configuration.heartbeat.timeout = Int64(3 * second)
         configuration.heartbeat.connectionLifetime = Int64(15 * second)
-        venue = try BinanceVenue(configuration, now: Int64(now) + venueOffset)
+        let venue = try BinanceVenue(configuration, now: Int64(Self.start) + Self.wallOffset + character.clockSkew)
         truth = Truth(venue)
-        let ledger = self.ledger
-        let pause = character.traderPause
-        disk = SimulatedDisk(seed: seed)
-        engine = try EngineSide(character, wallOffset: wallOffset, disk: disk) {
+        let ledger = Ledger(), disk = SimulatedDisk(seed: seed), pause = character.traderPause
+        let engine = try EngineSide(character, wallOffset: Self.wallOffset, disk: disk) {
             RandomTrader(ledger: ledger, dice: Dice(seed: seed, part: 4), pause: pause)
         }
+        super.init(character, ledger, venue: venue, engine: engine, disk: disk)
     }
 
     /// A book of a hundred levels is enough to be wrong in.
@@ -76,210 +46,26 @@ final class Life {
         return symbol
     }
 
-    // MARK: Living
-
-    /// Lives to the end and says what was wrong.
-    func live() throws -> Verdict {
-        engine.openJournal(runTag, disk, now)
-        try engine.start(now)
-        planFault()
-        try liveAndDie(until: now + character.length)
-        faultsOn = false
-        counts.venueFaults = venue.stopFaults().count
-        run(until: now + second)
-        ledger.isQuiet = true
-        run(until: now + second)
-        venue.quieten()
-        settle()
-        counts.add(engine.agent.summary)
-        return Verdict(
-            seed: character.seed, problems: ledger.problems, condition: ledger.condition, digest: digest,
-            counts: counts, summary: engine.agent.summary)
+    override func noteVenue() {
+        truth.note()
+        checkLimits()
     }
 
-    /// Lives until then, and dies on the way as often as the character says: at any moment, for as long as it takes.
-    private func liveAndDie(until end: UInt64) throws {
-        for death in character.deaths {
-            run(until: now + death.after)
-            if death.withFlight { awaitFlight() }
-            die(withMachine: death.withMachine)
-            run(until: now + death.downtime)
-            try rise()
-        }
-        run(until: max(end, now + 2 * second))
+    override func pass(_ bytes: [UInt8]) -> [UInt8]? { sabotage == .hiddenGap ? hiddenGap.pass(bytes) : bytes }
+
+    override func checkPublished() { holdPublished() }
+    override func rise() throws { try riseAgain() }
+    override func isAtVenue(_ id: UInt64) -> Bool {
+        venue.order(apiKey: EngineSide.apiKey, clientOrderID: Self.clientText(id)) != nil
+    }
+    override func differences() -> [Problem] { allDifferences() }
+
+    override func strikeVenue() {
+        venue.advance(to: wall)
+        venue.expireListenKey(apiKey: EngineSide.apiKey)
+        afterVenue()
     }
 
-    /// Waits until engine and venue agree, and looks once more later: agreement must last.
-    private func settle() {
-        let patience = now + 90 * second
-        while now < patience {
-            run(until: now + 250 * millisecond)
-            if !differences().isEmpty { continue }
-            run(until: now + 3 * second)
-            if differences().isEmpty { return }
-        }
-        for difference in differences() {
-            ledger.problem(difference.invariant, "after settling: \(difference.text)")
-        }
-        ledger.condition = engine.condition
-    }
-
-    func run(until end: UInt64) {
-        while true {
-            let venueDue = venue.nextDeadline.map { UInt64(max($0 - venueOffset, 0)) } ?? .max
-            let engineDue = isDown ? UInt64.max : max(min(nextEngine, disk.due), enginePausedUntil)
-            let next = min(venueDue, events.earliest, engineDue)
-            guard next <= end else { break }
-            now = max(now, next)
-            ledger.now = now
-            if venueDue <= now {
-                venue.advance(to: wall)
-                afterVenue()
-            }
-            var isDirty = min(nextEngine, disk.due) <= now
-            while let event = events.take(until: now) { isDirty = handle(event) || isDirty }
-            if isDirty { runEngine() }
-        }
-        now = max(now, end)
-    }
-
-    var wall: VenueTime { Int64(now) + venueOffset }
-
-    // MARK: The engine's machine
-
-    private func runEngine() {
-        if isDown { return }
-        guard now >= enginePausedUntil else {
-            nextEngine = enginePausedUntil
-            return
-        }
-        var work = 0
-        var rounds = 0
-        repeat {
-            work = disk.turn(now) ? 1 : 0
-            work += serveChannels() + engine.hotTurn(now)
-            checkPublished()
-            work += serveChannels()
-            sabotageReports()
-            if now >= agentPausedUntil { work += engine.agent.turn(now) }
-            sabotageEngine()
-            rounds += 1
-        } while work > 0 && rounds < 64
-        counts.turns += rounds
-        let due = engine.due
-        nextEngine = due > now ? due : max(agentPausedUntil, now + 500 * microsecond)
-    }
-
-    private func serveChannels() -> Int {
-        var work = 0
-        for index in engine.channels.indices { work += serve(index) }
-        return work
-    }
-
-    /// What a shell does with a channel.
-    private func serve(_ index: Int) -> Int {
-        let channel = engine.channels[index]
-        if channel.pointee.want == UInt8(APUS_WANT_OPEN) && channel.pointee.state == UInt8(APUS_CHANNEL_CLOSED) {
-            open(index)
-            return 1
-        }
-        if channel.pointee.want == UInt8(APUS_WANT_CLOSE) && channel.pointee.state != UInt8(APUS_CHANNEL_CLOSED) {
-            if channel.pointee.state == UInt8(APUS_CHANNEL_OPEN), let pipe = pipes[index] { _ = write(channel, pipe) }
-            leave(index)
-            apus_channel_closed(channel, UInt8(APUS_CLOSED_ASKED), 0)
-            return 1
-        }
-        guard channel.pointee.state == UInt8(APUS_CHANNEL_OPEN), let pipe = pipes[index] else { return 0 }
-        return write(channel, pipe) + read(channel, pipe)
-    }
-
-    private func write(_ channel: UnsafeMutablePointer<apus_channel>, _ pipe: Pipe) -> Int {
-        var at: UnsafePointer<UInt8>?
-        let pending = apus_channel_pending(channel, &at)
-        var count = min(pending, 65_536 - pipe.inFlight)
-        guard count > 0, let at else { return 0 }
-        if network.once(in: character.cutOnce * 4) { count = 1 + network.below(count) }
-        let bytes = Array(UnsafeBufferPointer(start: at, count: count))
-        apus_channel_sent(channel, count, now)
-        sendUp(pipe, bytes)
-        return 1
-    }
-
-    private func read(_ channel: UnsafeMutablePointer<apus_channel>, _ pipe: Pipe) -> Int {
-        if channel.pointee.paused { return 0 }
-        let available = pipe.inbox.count - pipe.inboxRead
-        if available > 0 {
-            var at: UnsafeMutablePointer<UInt8>?
-            let count = min(available, apus_channel_space(channel, &at))
-            guard count > 0, let at else { return 0 }
-            pipe.inbox.withUnsafeBufferPointer { at.update(from: $0.baseAddress! + pipe.inboxRead, count: count) }
-            pipe.inboxRead += count
-            if pipe.inboxRead == pipe.inbox.count {
-                pipe.inbox.removeAll(keepingCapacity: true)
-                pipe.inboxRead = 0
-            }
-            apus_channel_received(channel, count, now, 0)
-            return 1
-        }
-        guard pipe.endSeen else { return 0 }
-        pipes[pipe.channel] = nil
-        pipe.isLeft = true
-        apus_channel_closed(channel, pipe.endReason, pipe.endReason == UInt8(APUS_CLOSED_IO) ? 104 : 0)
-        return 1
-    }
-}
-
-/// How much has happened in a life: a simulation in which nothing happens proves nothing.
-struct LifeCounts: Sendable, Equatable {
-    var turns = 0
-    var booksChecked = 0
-    var touchesChecked = 0
-    var venueFaults = 0
-    var networkFaults = 0
-    var connections = 0
-    var bytes = 0
-
-    // Of all engines of the life.
-    var orders = 0
-    var fills = 0
-    var queries = 0
-    /// Reports that brought nothing new: what was told twice, or late.
-    var duplicates = 0
-
-    // At its deaths.
-    var deaths = 0
-    var machineDeaths = 0
-    /// With an order that had no answer yet, a change or a cancel that had none, or an order that was asked about.
-    var deathsInFlight = 0
-    var deathsInChange = 0
-    var deathsInDoubt = 0
-    /// The journal did not end cleanly.
-    var tornTails = 0
-    /// Orders whose intent was lost with the machine, and of these those that recovery found open.
-    var lostIntents = 0
-    var adopted = 0
-    var missedTrades = 0
-    /// Rounds in which recovery waited for what might still arrive.
-    var waits = 0
-
-    mutating func add(_ summary: EngineSummary) {
-        orders += Int(summary.orders)
-        fills += Int(summary.fills)
-        queries += Int(summary.queries)
-        duplicates += Int(summary.duplicateReports)
-    }
-}
-
-/// What came of a life.
-struct Verdict: Sendable {
-    var seed: UInt64
-    var problems: [Problem]
-    /// Where the engine stood when it did not come to agree with the venue.
-    var condition = ""
-    var digest: UInt64
-    var counts: LifeCounts
-    var summary: EngineSummary
-
-    /// How to live this life again.
-    var command: String { Seeds.command(seed, "LifeTests") }
+    override func sabotageEngine() { sabotageOnce() }
+    override func sabotageReports() { skipCorrections() }
 }

@@ -5,21 +5,8 @@ import Testing
     @Test("every book is the venue's and no order is lost or doubled, whatever goes wrong")
     func lives() throws {
         let seeds = Seeds(usual: 100, thorough: 1000)
-        let verdicts = seeds.live { seed in
-            do { return try Life(seed: seed).live() } catch {
-                return Verdict(
-                    seed: seed, problems: [Problem(.recovery, "the life could not be lived: \(error)")], digest: 0,
-                    counts: LifeCounts(), summary: .init())
-            }
-        }
-        for verdict in verdicts where !verdict.problems.isEmpty { report(verdict) }
-        if seeds.isOne {
-            for verdict in verdicts {
-                print("seed \(verdict.seed): \(verdict.counts), digest \(verdict.digest)\n\(verdict.summary)")
-            }
-        } else {
-            expectEventful(verdicts)
-        }
+        let verdicts = seeds.judge("LifeTests") { try Life(seed: $0).live() }
+        if !seeds.isOne { seeds.expectEventful(happened(verdicts)) }
     }
 
     @Test("the same seed lives the same life", arguments: [3, 17, 41] as [UInt64])
@@ -44,11 +31,9 @@ import Testing
         #expect(problems.contains { $0.invariant == broken }, "\(kind): \(problems)")
     }
 
-    /// Thousands of lives in which nothing happens would prove nothing.
-    private func expectEventful(_ verdicts: [Verdict]) {
-        let lives = verdicts.count
+    private func happened(_ verdicts: [Verdict]) -> [Seeds.Happening] {
         func total(_ value: (LifeCounts) -> Int) -> Int { verdicts.map { value($0.counts) }.reduce(0, +) }
-        let happened: [(String, total: Int, inAHundred: Int)] = [
+        return [
             ("books that were held against the venue's", total(\.booksChecked), 10_000),
             ("touches that were held against the venue's", total(\.touchesChecked), 10_000),
             ("orders", total(\.orders), 2_000),
@@ -67,17 +52,7 @@ import Testing
             ("lost orders that were found", total(\.adopted), 5),
             ("trades that recovery found", total(\.missedTrades), 20),
             ("rounds in which recovery waited", total(\.waits), 100),
+            ("lives in which events were lost", verdicts.count { $0.summary.eventsLost > 0 }, 1),
         ]
-        print("in \(lives) lives: " + happened.map { "\($0.total) \($0.0)" }.joined(separator: ", "))
-        guard lives >= 50 else { return }
-        for (what, total, least) in happened {
-            #expect(total * 100 >= least * lives, "\(what): \(total) in \(lives) lives")
-        }
-        #expect(verdicts.contains { $0.summary.eventsLost > 0 })
-    }
-
-    private func report(_ verdict: Verdict) {
-        let problems = verdict.problems.map(\.description).joined(separator: "\n    ")
-        Issue.record("seed \(verdict.seed): \(problems)\n    \(verdict.condition)\n    again: \(verdict.command)")
     }
 }

@@ -24,17 +24,38 @@ final class Ledger: @unchecked Sendable {
     /// The low half of the number of an order whose reports are printed: `APUS_SIMULATION_TRACE`.
     let traced = ProcessInfo.processInfo.environment["APUS_SIMULATION_TRACE"].flatMap { UInt64($0) }
 
+    /// Takes in what the strategy was told.
+    func take(_ report: Report) {
+        reports += 1
+        if let traced, traced == report.order.id.value & 0xFFFF_FFFF {
+            print(Double(now) / 1e9, report.kind, report.code, report.fill?.quantity.units ?? 0, report.order)
+        }
+        if let fill = report.fill {
+            let change = report.kind == .fillUndone ? -fill.quantity.units : fill.quantity.units
+            told[report.order.id.value, default: 0] += change
+        }
+        // While a change is under way or in doubt, the order may be larger than it is known to be.
+        let isInDoubt = report.order.state == .pendingModify || report.order.state == .unknown
+        if report.order.filled > report.order.quantity && !isInDoubt {
+            problem(.fill, "order \(report.order.id) is filled beyond its quantity")
+        }
+    }
+
     func problem(_ invariant: Invariant, _ text: String) {
         if problems.count < 12 { problems.append(Problem(invariant, "\(Double(now) / 1e9) s: \(text)")) }
     }
 }
 
-/// Places, changes and cancels at random: the more it asks for at once, the better.
-struct RandomTrader: Strategy {
-    let ledger: Ledger
-    var dice: Dice
-    let pause: UInt64
+/// A strategy that does something at random every now and then.
+protocol RandomStrategy: Strategy {
+    var ledger: Ledger { get }
+    var dice: Dice { get set }
+    var pause: UInt64 { get }
 
+    mutating func act(_ context: Context)
+}
+
+extension RandomStrategy {
     mutating func start(_ context: Context) throws { setTimer(context) }
 
     private mutating func setTimer(_ context: Context) {
@@ -50,6 +71,30 @@ struct RandomTrader: Strategy {
         for _ in 0..<(1 + dice.below(3)) { act(context) }
     }
 
+    mutating func report(_ report: Report, _ context: Context) { ledger.take(report) }
+
+    mutating func anyOrder(_ context: Context) -> Order? {
+        let orders = context.openOrders
+        guard orders.count > 0 else { return nil }
+        var left = dice.below(orders.count)
+        for order in orders {
+            if left == 0 { return order }
+            left -= 1
+        }
+        return nil
+    }
+
+    func note(_ placement: Placement) {
+        if case .placed(let id) = placement { ledger.placed.append(id.value) }
+    }
+}
+
+/// Places, changes and cancels at random: the more it asks for at once, the better.
+struct RandomTrader: RandomStrategy {
+    let ledger: Ledger
+    var dice: Dice
+    let pause: UInt64
+
     mutating func book(_ book: BookView, _ context: Context) {
         guard book.isLive else { return }
         ledger.liveBooksSeen += 1
@@ -61,22 +106,9 @@ struct RandomTrader: Strategy {
         }
     }
 
-    mutating func report(_ report: Report, _ context: Context) {
-        ledger.reports += 1
-        if let traced = ledger.traced, traced == report.order.id.value & 0xFFFF_FFFF {
-            print(Double(ledger.now) / 1e9, report.kind, report.code, report.fill?.quantity.units ?? 0, report.order)
-        }
-        if let fill = report.fill { ledger.told[report.order.id.value, default: 0] += fill.quantity.units }
-        // While a change is under way or in doubt, the order may be larger than it is known to be.
-        let isInDoubt = report.order.state == .pendingModify || report.order.state == .unknown
-        if report.order.filled > report.order.quantity && !isInDoubt {
-            ledger.problem(.fill, "order \(report.order.id) is filled beyond its quantity")
-        }
-    }
-
     // MARK: Doings
 
-    private mutating func act(_ context: Context) {
+    mutating func act(_ context: Context) {
         let instrument = context.instruments[dice.below(2)]
         switch dice.below(100) {
         case 0..<45: place(instrument, context)
@@ -120,20 +152,5 @@ struct RandomTrader: Strategy {
         guard let price = price(order.side, order.instrument, context) else { return }
         let quantity = dice.below(2) == 0 ? order.quantity : order.filled + self.quantity(order.instrument)
         context.modify(order.id, price: price, quantity: quantity)
-    }
-
-    private mutating func anyOrder(_ context: Context) -> Order? {
-        let orders = context.openOrders
-        guard orders.count > 0 else { return nil }
-        var left = dice.below(orders.count)
-        for order in orders {
-            if left == 0 { return order }
-            left -= 1
-        }
-        return nil
-    }
-
-    private func note(_ placement: Placement) {
-        if case .placed(let id) = placement { ledger.placed.append(id.value) }
     }
 }

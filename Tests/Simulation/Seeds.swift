@@ -1,5 +1,6 @@
 import Dispatch
 import Foundation
+import Testing
 
 /// Which lives are to be lived. The environment chooses: `APUS_SIMULATION_SEED` lives one life, `APUS_SIMULATION_SEEDS` says how many,
 /// `APUS_SIMULATION_FIRST` where the seeds begin.
@@ -21,11 +22,6 @@ struct Seeds {
         count = isOne ? 1 : number("SEEDS").map { Int($0) } ?? (environment["CI"] == nil ? usual : thorough)
     }
 
-    /// How to live a life again.
-    static func command(_ seed: UInt64, _ suite: String) -> String {
-        "APUS_SIMULATION_SEED=\(seed) swift test --filter SimulationTests.\(suite)"
-    }
-
     /// Lives are independent: as many at once as there are processors. Returns what came of them, by seed.
     func live<Outcome: Sendable>(_ body: @escaping @Sendable (UInt64) -> Outcome) -> [Outcome] {
         let outcomes = Outcomes<Outcome>()
@@ -34,6 +30,44 @@ struct Seeds {
             outcomes.add(index, body(first + UInt64(index)))
         }
         return outcomes.sorted
+    }
+
+    /// What has happened in all lives, and how often it must have in a hundred.
+    typealias Happening = (what: String, total: Int, inAHundred: Int)
+
+    /// Lives worlds, and records what was wrong in them.
+    func judge(_ suite: String, _ live: @escaping @Sendable (UInt64) throws -> Verdict) -> [Verdict] {
+        let verdicts = self.live { seed in
+            do { return try live(seed) } catch { return Verdict(seed: seed, failure: error) }
+        }
+        for verdict in verdicts {
+            Self.record(verdict.seed, suite, verdict.problems, verdict.condition)
+            guard isOne else { continue }
+            print("seed \(verdict.seed): \(verdict.counts), digest \(verdict.digest)")
+            print(verdict.summary, verdict.tally)
+        }
+        return verdicts
+    }
+
+    /// Records what was wrong in a life, and how to live it again.
+    static func record(_ seed: UInt64, _ suite: String, _ problems: [Problem], _ condition: String = "") {
+        if problems.isEmpty { return }
+        let lines = problems.map(\.description) + [condition].filter { !$0.isEmpty }
+        Issue.record(
+            """
+            seed \(seed): \(lines.joined(separator: "\n    "))
+                again: APUS_SIMULATION_SEED=\(seed) swift test --filter SimulationTests.\(suite)
+            """)
+    }
+
+    /// Thousands of lives in which nothing happens would prove nothing: says what has happened, and that it is enough where there
+    /// are lives enough.
+    func expectEventful(_ happened: [Happening]) {
+        print("in \(count) lives: " + happened.map { "\($0.total) \($0.what)" }.joined(separator: ", "))
+        guard count >= 40 else { return }
+        for (what, total, least) in happened {
+            #expect(total * 100 >= least * count, "\(what): \(total) in \(count) lives")
+        }
     }
 }
 

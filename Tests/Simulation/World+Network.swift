@@ -1,7 +1,7 @@
 import ApusVenue
 import CApusProtocol
 
-extension Life {
+extension World {
     // MARK: Connections
 
     func open(_ index: Int) {
@@ -121,15 +121,16 @@ extension Life {
         afterVenue()
     }
 
-    /// Notes the truth and carries out what the venue wants.
+    /// Carries out what the venue wants.
     func afterVenue() {
-        truth.note()
-        checkLimits()
+        noteVenue()
         for output in venue.takeOutputs() {
-            guard let pipe = pipesByVenue[output.connection.value] else { continue }
+            guard let pipe = pipesByVenue[output.connection.value] else {
+                takeStray(output)
+                continue
+            }
             switch output.action {
-            case .bytes(let bytes):
-                if let kept = sabotage == .hiddenGap ? hiddenGap.pass(bytes) : bytes { sendDown(pipe, kept) }
+            case .bytes(let bytes): if let kept = pass(bytes) { sendDown(pipe, kept) }
             case .close: end(pipe, UInt8(APUS_CLOSED_PEER))
             case .abort: end(pipe, UInt8(APUS_CLOSED_IO))
             case .pauseReading: pipe.isVenuePaused = true
@@ -177,10 +178,7 @@ extension Life {
         case 7:
             refusesUntil = now + network.between(500 * millisecond, 3 * second)
             for pipe in open { reset(pipe, losesFlight: network.once(in: 2)) }
-        default:
-            venue.advance(to: wall)
-            venue.expireListenKey(apiKey: EngineSide.apiKey)
-            afterVenue()
+        default: strikeVenue()
         }
     }
 
@@ -207,60 +205,5 @@ extension Life {
         } else {
             pipe.lastDown = max(pipe.lastDown, until)
         }
-    }
-}
-
-extension Character {
-    /// Without faults, so that only the sabotage can be wrong.
-    mutating func calm(for sabotage: Sabotage) {
-        rates = FaultRates()
-        deaths = []
-        switch sabotage {
-        case .dropJournalWrite, .skipTradeDedup, .forgetOpenOrder:
-            deaths = [Death(after: 6 * second, downtime: second, withMachine: false, withFlight: false)]
-        case .retryPlace: rates.lostAnswer = 100_000
-        // A fill that overtakes another shows that there is one before it.
-        case .skipCorrection: rates.reorderedEvent = 200_000
-        default: break
-        }
-        faultPause = 0
-        stallOnce = 0
-        length = 8 * second
-        feedSlots = 8192
-        reportSlots = 4096
-    }
-}
-
-/// Swallows one depth message of the first symbol and lets the next one claim to follow the one before.
-struct HiddenGap {
-    private var count = 0
-    /// Whether the message has disappeared.
-    var isMade: Bool { count >= 40 }
-    private var previous: [UInt8]?
-
-    /// The bytes to send; nil: none.
-    mutating func pass(_ bytes: [UInt8]) -> [UInt8]? {
-        guard let range = Self.find(Array("\"pu\":".utf8), in: bytes),
-            Self.find(Array("btcusdt@depth".utf8), in: bytes) != nil
-        else { return bytes }
-        count += 1
-        let end = bytes[range.upperBound...].firstIndex(of: 44) ?? bytes.endIndex
-        if count == 40 {
-            previous = Array(bytes[range.upperBound..<end])
-            return nil
-        }
-        guard let previous, previous.count == end - range.upperBound else { return bytes }
-        self.previous = nil
-        var changed = bytes
-        changed.replaceSubrange(range.upperBound..<end, with: previous)
-        return changed
-    }
-
-    private static func find(_ text: [UInt8], in bytes: [UInt8]) -> Range<Int>? {
-        guard bytes.count >= text.count else { return nil }
-        for start in 0...(bytes.count - text.count) where bytes[start] == text[0] {
-            if Array(bytes[start..<(start + text.count)]) == text { return start..<(start + text.count) }
-        }
-        return nil
     }
 }
