@@ -129,7 +129,7 @@ let package = Package(
         .testTarget(name: "StressTests", dependencies: ["CStress"], path: "Tests/Stress/StressTests"),
         .testTarget(
             name: "SimulationTests",
-            dependencies: ["Apus", "ApusEngine", "ApusVenue", "CApusProtocol", "CApusRing"],
+            dependencies: ["Apus", "ApusEngine", "ApusLive", "ApusVenue", "CApusProtocol", "CApusRing"],
             path: "Tests/Simulation"),
     ],
     swiftLanguageModes: [.v6],

@@ -177,7 +177,7 @@ package final class LiveFeed: FeedSource, @unchecked Sendable {
 }
 
 /// The definition as the decoders want it.
-func protocolInstrument(_ definition: InstrumentDefinition) throws -> apus_instrument {
+package func protocolInstrument(_ definition: InstrumentDefinition) throws -> apus_instrument {
     var entry = apus_instrument()
     entry.price_decimals = UInt8(definition.priceDecimals)
     entry.quantity_decimals = UInt8(definition.quantityDecimals)

@@ -30,6 +30,8 @@ class World<Engine: EngineHost, Venue: VenueCore> {
     var digest = BookFingerprint.seed
     var isSabotaged = false
     var counts = LifeCounts()
+    /// What of the venue went wrong.
+    private(set) var faults: [FaultRecord] = []
 
     static var start: UInt64 { 10 * second }
     /// Wall clock minus monotonic clock of the engine's machine.
@@ -94,7 +96,8 @@ class World<Engine: EngineHost, Venue: VenueCore> {
         planFault()
         try liveAndDie(until: now + character.length)
         faultsOn = false
-        counts.venueFaults = venue.stopFaults().count
+        faults = venue.stopFaults()
+        counts.venueFaults = faults.count
         run(until: now + second)
         ledger.isQuiet = true
         run(until: now + second)

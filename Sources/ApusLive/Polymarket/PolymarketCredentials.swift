@@ -92,7 +92,7 @@ package final class PolymarketCredentials: Sendable, CustomStringConvertible, Cu
     package var debugDescription: String { "credentials" }
 
     /// Fills in who signs. The API key is there.
-    func prepare(_ signer: UnsafeMutablePointer<apus_polymarket_signer>) throws(LiveError) {
+    package func prepare(_ signer: UnsafeMutablePointer<apus_polymarket_signer>) throws(LiveError) {
         guard let api = apiKey else { throw LiveError("the API key has not been derived yet") }
         let result = apus_polymarket_signer_init(
             signer, key.pointer, signatureType, funder, api.key, api.secret, api.passphrase)
@@ -106,7 +106,7 @@ package final class PolymarketCredentials: Sendable, CustomStringConvertible, Cu
 
 extension PolymarketAPIKey {
     /// The signature of a request's text (level 2); nil when the secret is no base64.
-    func signature(of text: String) -> String? {
+    package func signature(of text: String) -> String? {
         var key = apus_hmac_key()
         guard apus_polymarket_secret_prepare(&key, secret, secret.utf8.count) == 0 else { return nil }
         defer { apus_hmac_wipe(&key) }

@@ -4,7 +4,7 @@ import CApusProtocol
 
 extension PolymarketCredentials {
     /// The hash by which the venue knows an order of the engine's, computed again from the order's own numbers.
-    func hash(
+    package func hash(
         of order: KnownOrder, _ definition: InstrumentDefinition, _ listing: PolymarketListing,
         settings: PolymarketSettings, version: UInt8
     ) throws -> [UInt8] {

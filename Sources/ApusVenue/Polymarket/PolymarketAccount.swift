@@ -35,6 +35,8 @@ final class PolymarketOrder {
     /// Seconds; zero for none.
     let expiration: Int64
     let created: VenueTime
+    /// As its sender chose it.
+    let salt: UInt64
     var matched: Int64 = 0
     /// What was paid or got for what was matched, `10^-6` of the collateral.
     var cash: Int64 = 0
@@ -46,7 +48,8 @@ final class PolymarketOrder {
 
     init(
         id: String, number: Int64, account: PolymarketAccount, key: String, market: OutcomeMarket, token: Int,
-        side: Side, price: Int64, size: Int64, type: PolymarketOrderType, expiration: Int64, created: VenueTime
+        side: Side, price: Int64, size: Int64, type: PolymarketOrderType, expiration: Int64, created: VenueTime,
+        salt: UInt64
     ) {
         self.id = id
         self.number = number
@@ -60,6 +63,7 @@ final class PolymarketOrder {
         self.type = type
         self.expiration = expiration
         self.created = created
+        self.salt = salt
     }
 
     var remaining: Int64 { size - matched }

@@ -145,7 +145,8 @@ extension PolymarketVenue {
         let order = PolymarketOrder(
             id: id, number: market.takeNumber(token: token), account: caller.account, key: caller.key, market: market,
             token: token, side: request.signed.side, price: price, size: request.size, type: request.type,
-            expiration: request.expiration, created: now)
+            expiration: request.expiration, created: now,
+            salt: request.signed.salt[24...].reduce(0) { $0 << 8 | UInt64($1) })
         let taker = OutcomeTaker(
             number: order.number, owner: caller.account.index, side: order.bookSide, limit: order.bookPrice,
             quantity: order.size)

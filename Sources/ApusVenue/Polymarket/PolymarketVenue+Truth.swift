@@ -11,6 +11,10 @@ package struct TruePolymarketOrder: Sendable, Equatable {
     package var size: Int64
     package var matched: Int64
     package var status: PolymarketOrderStatus
+    /// As its sender chose it.
+    package var salt: UInt64
+    /// Ids of its trades, failed ones included.
+    package var trades: [String]
 }
 
 /// One order's part of a trade as the venue knows it.
@@ -56,13 +60,19 @@ extension PolymarketVenue {
         account(signer: signer)?.open.map(trueOrder) ?? []
     }
 
+    /// All orders of a wallet that are known, open and ended, in the order in which they came to their markets.
+    package func orders(signer: EthereumAddress) -> [TruePolymarketOrder] {
+        guard let account = account(signer: signer) else { return [] }
+        return orders.values.filter { $0.account === account }.sorted { $0.number < $1.number }.map(trueOrder)
+    }
+
     /// The order of that id, open or ended; nil when the venue does not know it (any more).
     package func order(id: String) -> TruePolymarketOrder? { orders[id].map(trueOrder) }
 
     private func trueOrder(_ order: PolymarketOrder) -> TruePolymarketOrder {
         TruePolymarketOrder(
             id: order.id, tokenID: order.tokenID, side: order.side, price: order.price, size: order.size,
-            matched: order.matched, status: order.status)
+            matched: order.matched, status: order.status, salt: order.salt, trades: order.trades)
     }
 
     /// What a wallet's orders have traded (the newest 50,000 trades are kept), oldest first, failed trades included.
