@@ -257,6 +257,11 @@ static void take_share(pm_session* self, const trade* trade, const share* share,
     } else {
         return;
     }
+    if (self->config.trades_audit_ns > 0) {
+        bool armed = self->audit_ns < self->audited_until_ns;
+        if (!armed) self->audit_ns = now_ns + self->config.trades_audit_ns;
+        self->audited_until_ns = now_ns + self->config.trades_settle_s * SECOND_NS;
+    }
     tell_share(self, trade, share, APUS_REPORT_FILL, id, now_ns);
 }
 

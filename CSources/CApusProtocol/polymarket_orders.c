@@ -38,6 +38,8 @@ void apus_polymarket_orders_config_default(apus_polymarket_orders_config* config
     config->gtd_least_ms = 60000;
     config->post_only_ns = SECONDS(120);
     config->trades_overlap_s = 60;
+    config->trades_audit_ns = SECONDS(30);
+    config->trades_settle_s = 600;
     config->trades_first_s = 24 * 3600;
     config->pool = (apus_pool_config){
         .probe_interval_ns = SECONDS(15), .stall_ns = SECONDS(1), .max_in_flight = 1, .serial = true};
@@ -225,6 +227,7 @@ static uint64_t deadline(const apus_session* session) {
     due = apus_time_earlier(due, apus_time_earlier(self->heartbeat_due_ns, self->pool_due_ns));
     if (self->cancel_all_due) due = apus_time_earlier(due, self->cancel_all_ns);
     if (self->trades_due) due = apus_time_earlier(due, self->trades_ns);
+    if (!self->trades_due && self->audit_ns < self->audited_until_ns) due = apus_time_earlier(due, self->audit_ns);
     return due;
 }
 

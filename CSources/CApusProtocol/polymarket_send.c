@@ -363,7 +363,14 @@ static uint32_t send_cancel_all(pm_session* self, uint64_t now_ns) {
     return sent;
 }
 
+// What the stream has lost of trades that are not settled yet.
+static void audit_trades(pm_session* self, uint64_t now_ns) {
+    if (now_ns < self->audit_ns || self->audit_ns >= self->audited_until_ns) return;
+    polymarket_ask_trades(self, polymarket_wall_ns(self, now_ns) / SECOND_NS - self->config.trades_settle_s);
+}
+
 static uint32_t send_trades(pm_session* self, uint64_t now_ns) {
+    audit_trades(self, now_ns);
     if (!self->trades_due || now_ns < self->trades_ns || in_flight(self, JOB_TRADES)) return 0;
     char query[APUS_POLYMARKET_KEY_BYTES + 64];
     snprintf(query, sizeof query, "?after=%llu&next_cursor=%s", (unsigned long long)self->trades_after_s, self->cursor);
@@ -371,6 +378,7 @@ static uint32_t send_trades(pm_session* self, uint64_t now_ns) {
     uint32_t sent = send_own(self, JOB_TRADES, pick(self, now_ns), &request, now_ns);
     if (sent > 0) self->trades_ns = now_ns + SECOND_NS;
     if (sent > 0) self->trades_asked = self->trades_round;
+    if (sent > 0) self->audit_ns = now_ns + self->config.trades_audit_ns;
     return sent;
 }
 

@@ -93,6 +93,27 @@ private typealias Stage = PolymarketOrdersStage
         #expect(stage.requests.isEmpty, "nothing is new")
     }
 
+    /// A stream that loses an event does not say so.
+    @Test func aFailureThatTheStreamHasLostIsFound() {
+        let stage = Stage()
+        stage.open()
+        let id = stage.rest(stage.make(1))
+        func told(_ status: String) -> String {
+            polymarketTrade("t1", taker: "0x1", size: "4", price: "0.3", status: status, makers: [(id, "4", "0.3")])
+        }
+        stage.own = []
+        stage.wait(60)
+        #expect(!stage.own.contains { $0.path == "/data/trades" }, "nothing was traded, nothing can fail")
+        stage.tell(told("MATCHED"))
+        stage.answers["GET /data/trades"] = (200, "{\"data\":[\(told("FAILED"))],\"next_cursor\":\"LTE=\"}")
+        stage.wait(31)
+        #expect(stage.news() == ["fill 1: 4000000@3000 of 4000000", "undone 1: 4000000@3000 of 0"])
+        stage.wait(700)
+        stage.own = []
+        stage.wait(60)
+        #expect(!stage.own.contains { $0.path == "/data/trades" }, "by now every trade is settled")
+    }
+
     /// The same, when it is learned from an answer alone.
     @Test func anAnswerTellsThatNothingIsLeft() {
         let stage = Stage()

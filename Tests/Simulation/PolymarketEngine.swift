@@ -93,6 +93,8 @@ final class PolymarketEngine: EngineHost {
         config.heartbeat_interval_ns = PolymarketLife.heartbeat / 2
         config.post_only_ns = PolymarketLife.postOnly
         config.trades_overlap_s = 5
+        config.trades_audit_ns = 2 * second
+        config.trades_settle_s = 30
         config.pool.probe_interval_ns = second
         config.pool.stall_ns = 300 * millisecond
         config.rx_bytes = 256 << 10

@@ -9,7 +9,8 @@
 //
 // Fills come from trades alone, once for each trade and order of ours in it, when the trade is first heard of (MATCHED); a trade
 // that FAILS is told as APUS_REPORT_UNDONE, with the client id 0 when its order is not known to the session (any more). Whenever the user stream opens, trades since shortly before it was last open are asked
-// for, and APUS_REPORT_MISSED says that other news may be missing.
+// for, and APUS_REPORT_MISSED says that other news may be missing. A stream that loses an event does not say so: while trades may
+// still fail, they are looked at every now and then.
 //
 // A connection carries one request at a time. A request whose answer is lost is reported UNKNOWN and never sent again; one of
 // which no byte was written goes out on another connection. A cancel waits for its order's own answer. Without room in the report
@@ -113,6 +114,8 @@ typedef struct apus_polymarket_orders_config {
     uint64_t gtd_least_ms;          // how far ahead an order's end must lie at least
     uint64_t post_only_ns;          // after a restart of the venue (HTTP 425)
     uint64_t trades_overlap_s;      // how far before the loss trades are asked for
+    uint64_t trades_audit_ns;       // between two looks at the trades, while some may still fail; 0: never
+    uint64_t trades_settle_s;       // after its match a trade may still fail for so long
     uint64_t trades_first_s;        // how far before the start: failed trades of an earlier run's orders must be known
     apus_pool_config pool;
     uint32_t posts_10s;      // POST /order and /orders, of an address
@@ -227,8 +230,10 @@ typedef struct apus_polymarket_orders {
     char heartbeat[APUS_POLYMARKET_KEY_BYTES];
     char cursor[APUS_POLYMARKET_KEY_BYTES]; // of the next page of missed trades
     uint64_t heartbeat_due_ns;
-    uint64_t cancel_all_ns; // not before
-    uint64_t trades_ns;     // not before
+    uint64_t cancel_all_ns;    // not before
+    uint64_t trades_ns;        // not before
+    uint64_t audit_ns;         // when trades are looked at again
+    uint64_t audited_until_ns; // no longer than that
     uint64_t post_only_until_ns;
     uint64_t trades_after_s; // wall clock; trades since then are to be asked for
     uint64_t pool_due_ns;
