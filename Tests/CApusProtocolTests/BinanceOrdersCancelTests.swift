@@ -70,7 +70,7 @@ import Testing
         session.openOrders()
         let wall = (session.now + UInt64(session.stage.market.pointee.out.pointee.realtime_offset)) / 1_000_000
         session.order(1) { $0.wall_ms = wall }
-        for (number, wait, left) in [(3, 0.1, 1), (4, 6.1, 0)] as [(Int, Double, UInt32)] {
+        for (number, wait, left) in [(3, 0.1, 1), (4, 8, 0)] as [(Int, Double, UInt32)] {
             session.advance(wait)
             session.order(1) {
                 $0.action = UInt8(APUS_ORDER_QUERY.rawValue)
