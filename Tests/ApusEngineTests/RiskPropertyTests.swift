@@ -1,4 +1,3 @@
-import CApusRing
 import Foundation
 import Testing
 

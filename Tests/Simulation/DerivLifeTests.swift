@@ -32,7 +32,7 @@ import Testing
 
     @Test("nothing is bought twice and nothing is forgotten, whatever goes wrong")
     func lives() {
-        let seeds = Seeds(usual: 40, thorough: 200)
+        let seeds = Seeds(usual: 40, thorough: 100)
         let outcomes = seeds.live { Outcome(seed: $0) }
         for outcome in outcomes { Seeds.record(outcome.seed, "DerivLifeTests", outcome.problems) }
         if seeds.isOne { print(outcomes) } else { seeds.expectEventful(happened(outcomes)) }

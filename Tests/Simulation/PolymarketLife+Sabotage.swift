@@ -132,7 +132,7 @@ extension Character {
         switch sabotage {
         case .dropJournalWrite, .skipTradeDedup, .forgetOpenOrder:
             deaths = [Death(after: 6 * second, downtime: second, withMachine: false, withFlight: false)]
-        case .retryPlace: rates.lostAnswer = 100_000
+        case .retryPlace: rates.lostAnswer = 500_000
         case .ignoreUndone: rates.failedTrade = 500_000
         default: break
         }

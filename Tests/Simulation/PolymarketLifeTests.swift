@@ -4,7 +4,7 @@ import Testing
 @Suite struct PolymarketLifeTests {
     @Test("nothing is sent twice or forgotten, and what fails is undone once, whatever goes wrong")
     func lives() throws {
-        let seeds = Seeds(usual: 60, thorough: 200)
+        let seeds = Seeds(usual: 40, thorough: 100)
         let verdicts = seeds.judge("PolymarketLifeTests") { try PolymarketLife(seed: $0).live() }
         if !seeds.isOne { seeds.expectEventful(happened(verdicts)) }
     }
@@ -49,12 +49,12 @@ import Testing
             ("intents that were lost", total(\.lostIntents), 10),
             ("trades that recovery found", total(\.missedTrades), 20),
             ("rounds in which recovery waited", total(\.waits), 50),
-            named("failed trades", 100),
+            named("failed trades", 50),
             named("failed after a death", 10),
             named("lost answers", 100),
-            named("late answers", 100),
+            named("late answers", 50),
             named("failed answers", 10),
-            named("restarts", 10),
+            named("restarts", 2),
             named("status 425", 10),
             named("status 429", 10),
             named("status 503", 10),
