@@ -64,11 +64,9 @@ extension PolymarketLife {
     // MARK: While it lives
 
     func sabotageOnce() {
+        if sabotage == .retryPlace { return retryPlaces() }
         guard !isSabotaged, now > 13 * second else { return }
         switch sabotage {
-        case .retryPlace:
-            guard let order = bid(.unknown) else { return }
-            isSabotaged = push(copy(of: order))
         case .strangeOrder, .hugeOrder:
             guard let order = bid(.live) else { return }
             var copy = copy(of: order)
@@ -80,6 +78,13 @@ extension PolymarketLife {
         case .dropJournalWrite: dropIntent()
         default: break
         }
+    }
+
+    /// Once for each order: the copy may be refused, as where the connection went down with the answer.
+    private func retryPlaces() {
+        guard now > 13 * second, let order = bid(.unknown), order.id != retried else { return }
+        retried = order.id
+        if push(copy(of: order)) { isSabotaged = true }
     }
 
     /// An open order in that state which the venue would take again: it rests, and needs no tokens.
@@ -132,7 +137,7 @@ extension Character {
         switch sabotage {
         case .dropJournalWrite, .skipTradeDedup, .forgetOpenOrder:
             deaths = [Death(after: 6 * second, downtime: second, withMachine: false, withFlight: false)]
-        case .retryPlace: rates.lostAnswer = 500_000
+        case .retryPlace: rates.lostAnswer = 200_000
         case .ignoreUndone: rates.failedTrade = 500_000
         default: break
         }

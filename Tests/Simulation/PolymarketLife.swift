@@ -13,6 +13,8 @@ final class PolymarketLife: World<PolymarketEngine, PolymarketVenue> {
 
     let wallet: PolymarketWallet
     let sabotage: PolymarketSabotage
+    /// The order that a sabotage has sent again last.
+    var retried = OrderID(0)
     /// What came on connections that are not the engine's.
     var strays: [Int: [UInt8]] = [:]
     /// Trades that had not been settled when an engine died.

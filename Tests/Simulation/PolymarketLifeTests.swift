@@ -19,14 +19,18 @@ import Testing
 
     @Test("a sabotaged life is found out, for the reason that it is broken for", arguments: PolymarketSabotage.allCases)
     func sabotage(kind: PolymarketSabotage) throws {
-        let life = try PolymarketLife(seed: 5, sabotage: kind)
-        let problems = try life.live().problems
         guard let broken = kind.breaks else {
-            #expect(problems == [])
+            #expect(try PolymarketLife(seed: 5, sabotage: kind).live().problems == [])
             return
         }
-        #expect(life.isSabotaged, "nothing was sabotaged")
-        #expect(problems.contains { $0.invariant == broken }, "\(kind): \(problems)")
+        // A copy of an order does no harm where the venue refuses it, or where no answer was lost: another life then.
+        for seed in 5..<(kind == .retryPlace ? 25 : 6) as Range<UInt64> {
+            let life = try PolymarketLife(seed: seed, sabotage: kind)
+            let problems = try life.live().problems
+            if life.isSabotaged && problems.contains(where: { $0.invariant == broken }) { return }
+            #expect(kind == .retryPlace, "seed \(seed), sabotaged: \(life.isSabotaged), \(problems)")
+        }
+        Issue.record("\(kind) was never found out")
     }
 
     private func happened(_ verdicts: [Verdict]) -> [Seeds.Happening] {
