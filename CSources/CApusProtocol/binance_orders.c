@@ -134,8 +134,9 @@ static uint64_t deadline(const apus_session* session) {
     if (self->canceling) due = apus_time_earlier(due, self->cancel_due_ns);
     if (self->oldest_request < self->next_request) {
         const apus_binance_request* request = binance_request_at(self, self->oldest_request);
-        due =
-            request->number == 0 ? 0 : apus_time_earlier(due, request->queued_ns + self->config.answer_timeout_ns + 1);
+        // A number that was answered or left out is passed over at once.
+        bool waits = request->number == self->oldest_request;
+        due = waits ? apus_time_earlier(due, request->queued_ns + self->config.answer_timeout_ns + 1) : 0;
     }
     return binance_user_is_up(self) ? apus_time_earlier(due, self->event_due_ns) : due;
 }

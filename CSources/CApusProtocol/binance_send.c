@@ -8,9 +8,19 @@
 
 // MARK: requests
 
+// Moves to the next number whose place is free: one request that waits for a lost answer holds up no other. False when all wait.
+static bool find_place(orders_session* self) {
+    uint64_t number = self->next_request;
+    while (binance_request_at(self, number)->number != 0)
+        if (++number - self->next_request == APUS_BINANCE_IN_FLIGHT) return false;
+    if (self->loss_scan == self->next_request) self->loss_scan = number;
+    self->next_request = number;
+    return true;
+}
+
 apus_binance_request* binance_new_request(orders_session* self, uint32_t member, uint64_t now_ns) {
+    if (!find_place(self)) return NULL;
     apus_binance_request* request = binance_request_at(self, self->next_request);
-    if (request->number != 0) return NULL;
     *request = (apus_binance_request){.number = self->next_request, .queued_ns = now_ns, .member = (uint8_t)member};
     return request;
 }
@@ -194,7 +204,7 @@ static uint8_t dispatch(orders_session* self, const apus_order* order, uint64_t 
     uint8_t* payload;
     uint8_t reason = check(self, order, now_ns);
     if (reason != APUS_GUARD_PASSED) return reason;
-    if (binance_request_at(self, self->next_request)->number != 0) return APUS_GUARD_IN_FLIGHT_FULL;
+    if (!find_place(self)) return APUS_GUARD_IN_FLIGHT_FULL;
     int member = reserve(self, order, now_ns, &payload);
     if (member < 0) return member == -ENOBUFS ? APUS_GUARD_BUFFER_FULL : APUS_GUARD_NOT_CONNECTED;
     const apus_instrument* instrument = apus_instrument_at(self->market->instruments, order->instrument);

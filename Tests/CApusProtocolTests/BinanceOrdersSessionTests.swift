@@ -246,6 +246,28 @@ import Testing
         #expect(refusals.map { $0.code } == [Int32(APUS_GUARD_IN_FLIGHT_FULL.rawValue)])
     }
 
+    /// Its place in the table comes round again and again while it waits.
+    @Test func aLostAnswerHoldsUpNoOtherOrder() {
+        let session = BinanceStage()
+        session.openOrders()
+        session.order(10)
+        _ = session.sent(session.api)
+        let waiting = session.orders.pointee.next_request - 1
+        _ = session.reports()
+        for turn in 1...2100 as ClosedRange<UInt64> {
+            let number = session.orders.pointee.next_request
+            session.order(10 + turn)
+            _ = session.sent(session.api)
+            let used = session.orders.pointee.next_request - 1
+            #expect(used == number || (used == number + 1 && (number - waiting) % 1024 == 0))
+            session.tell(session.api, "{\"id\":\"\(used)\",\"status\":400,\"error\":{\"code\":-2010,\"msg\":\"x\"}}")
+            let kinds = session.reports().map { UInt32($0.kind) }
+            #expect(!kinds.contains(APUS_REPORT_REFUSED.rawValue) && kinds.contains(APUS_REPORT_REJECTED.rawValue))
+        }
+        session.advance(6)
+        #expect(session.reports().map(\.client_id).contains(10), "the one that waited is told as unknown")
+    }
+
     @Test func aFullSendBufferRefuses() {
         let session = BinanceStage { _ in
         } configureOrders: {
