@@ -330,8 +330,10 @@ final class TradingRig {
                     "strategies.near.type=market-maker", "strategies.far.type=market-maker",
                     "strategies.far.parameters.half-spread=40",
                 ])
+            // As a client reads it.
             func lines() throws -> [RiskReport.StrategyLine] {
-                try #require(rig.control.answer(ControlRequest(.risk)).risk?.strategies)
+                let bytes = try JSONEncoder().encode(rig.control.answer(ControlRequest(.risk)))
+                return try #require(try JSONDecoder().decode(ControlReply.self, from: bytes).risk?.strategies)
             }
             let end = ContinuousClock.now + .seconds(20)
             while try lines().contains(where: { $0.openOrders == 0 }) {

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Apus
@@ -66,6 +67,22 @@ import Testing
         #expect(Money.greatest + cent == .greatest)
         #expect((-Money.greatest - cent - cent).atoms == .min)
         #expect(Money(hundredMillionths: 5) == (try Money("0.00000005")))
+    }
+
+    @Test func isReadBackFromJSON() throws {
+        let amounts = [
+            Money(whole: 100_000), -Money(whole: 10), try Money("-0.000000000000000001"), .zero, .greatest,
+            -.greatest,
+        ]
+        #expect(try JSONDecoder().decode([Money].self, from: JSONEncoder().encode(amounts)) == amounts)
+        #expect(
+            try JSONDecoder().decode([Money].self, from: Data("[\"1.5\", 3, \"7\"]".utf8)).map(\.description).first
+                == "1.500000000000000000")
+        for wrong in ["", ".", "-", "+1", "1.+5", "1.-5", "1e3", "1.0000000000000000001", "a", "1.2.3", "-.5"] {
+            #expect(throws: DecodingError.self, "\(wrong)") {
+                try JSONDecoder().decode([Money].self, from: Data("[\"\(wrong)\"]".utf8))
+            }
+        }
     }
 
     @Test func roundsTextToNearest() throws {

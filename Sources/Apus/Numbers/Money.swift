@@ -88,7 +88,20 @@ extension Money: CustomStringConvertible, Codable {
 
     /// Reads a decimal text or a whole JSON number.
     public init(from decoder: any Decoder) throws {
-        self.init(try ExactDecimal(from: decoder))
+        guard let text = try? decoder.singleValueContainer().decode(String.self) else {
+            self.init(try ExactDecimal(from: decoder))
+            return
+        }
+        // An amount is written with all 18 decimals: more digits than an `ExactDecimal` holds.
+        let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
+        let decimals = parts.count == 2 ? parts[1] : ""
+        guard parts[0].last?.isWholeNumber == true, !text.hasPrefix("+"), decimals.utf8.count <= 18,
+            let atoms = Int128(parts[0] + decimals + String(repeating: "0", count: 18 - decimals.utf8.count))
+        else {
+            throw DecodingError.dataCorrupted(
+                .init(codingPath: decoder.codingPath, debugDescription: "\"\(text)\" is no amount"))
+        }
+        self.init(atoms: atoms)
     }
 
     /// Writes the exact amount as text.
