@@ -68,6 +68,7 @@ import Testing
         #expect(unknown?.description.contains("market-maker") == true, "it says which there are")
         #expect(error("strategies:\n  - name: ema-cross\n    sybmols: [A]\n")?.key == "strategies.ema-cross.sybmols")
         #expect(error(two, ["strategy.name=ema-cross"])?.key == "strategy.name")
+        #expect(error(two, ["strategies.maker.name=other"])?.key == "strategies.maker.name")
         #expect(error(two, ["risk.strategies.makre.max_open_orders=1"])?.key == "risk.strategies.makre.max_open_orders")
         let limit = #expect(throws: ConfigurationError.self) {
             try RunPlan.limits(try plan(two, ["risk.strategies.maker.max_orders=1"]).store)

@@ -199,9 +199,9 @@ import Testing
         try team.trade(0, .buy, 100, trade: 1)
         _ = team.limit(0, .buy, 1)
         let lines = team.agent.risk.strategies[0].limits
-        func line(_ key: String) -> RiskReport.Line? { lines.first { $0.key == "risk.\(key)" } }
+        func line(_ key: String) -> RiskReport.Line? { lines.first { $0.key == "risk.strategies.maker.\(key)" } }
         #expect(line("max_open_orders")?.limit == "5" && line("max_open_orders")?.use == "1")
         #expect(line("max_gross_exposure")?.use == "\(Money(ExactDecimal(digits: 10_201, decimals: 3)))")
-        #expect(line("max_daily_loss")?.limit == nil)
+        #expect(line("max_daily_loss")?.limit == nil && line("rate_share")?.limit == "1")
     }
 }

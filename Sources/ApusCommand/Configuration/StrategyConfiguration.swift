@@ -22,7 +22,7 @@ struct StrategyConfiguration {
 
     /// In the order of the list; what was set without it comes behind.
     private var names: [String] {
-        let listed = entries.filter { $0.name.hasSuffix(".name") }.map(\.value)
+        let listed = entries.filter { $0.name == $0.value + ".name" }.map(\.value)
         let others = entries.map { String($0.name.prefix { $0 != "." }) }
         return others.reduce(into: listed) { if !$0.contains($1) { $0.append($1) } }
     }
@@ -49,7 +49,11 @@ struct StrategyConfiguration {
         for entry in entries where entry.name.hasPrefix(name + ".") {
             let part = String(entry.name.dropFirst(name.count + 1))
             switch part {
-            case "name": break
+            case "name":
+                guard entry.value == name else {
+                    throw ConfigurationError(
+                        entry.origin, key: "\(Self.key).\(entry.name)", "this one is called \(name) already")
+                }
             case "type": type = (entry.value, entry.origin)
             case "symbols": symbols = entry.value.split(separator: ",").map { String($0.filter { !$0.isWhitespace }) }
             case _ where part.hasPrefix("parameters."):

@@ -168,13 +168,16 @@ extension RiskGate {
         line.dayResult = result - day.start
         line.dayPeak = day.peak - day.start
         line.refused = share.refused
-        line.limits = strategyLimits(own, share, line.openOrders, now)
+        line.limits = strategyLimits(line.name, own, share, line.openOrders, now)
         return line
     }
 
     private func strategyLimits(
-        _ own: StrategyLimits, _ share: StrategyRisk, _ openOrders: Int, _ now: UInt64
+        _ name: String, _ own: StrategyLimits, _ share: StrategyRisk, _ openOrders: Int, _ now: UInt64
     ) -> [RiskReport.Line] {
+        func line(
+            _ key: String, _ limit: (any CustomStringConvertible)?, _ use: (any CustomStringConvertible)?
+        ) -> RiskReport.Line { self.line("strategies.\(name).\(key)", limit, use) }
         let totals = share.totals, day = share.watch.day, result = Money(atoms: totals.result)
         let used = own.ordersPerMinute.map { max(Int64($0) - Int64(clamping: share.rate.available(now)), 0) }
         return [
@@ -185,7 +188,7 @@ extension RiskGate {
             line("maxNetExposure", own.maxNetExposure, Money(atoms: max(totals.long, -totals.short, 0))),
             line("maxDailyLoss", own.maxDailyLoss, max(day.start - result, .zero)),
             line("maxDrawdown", own.maxDrawdown, max(day.peak - result, .zero)),
-            line("ordersPerMinute", own.ordersPerMinute, used),
+            line("ordersPerMinute", own.ordersPerMinute, used), line("rateShare", own.rateShare ?? 1, nil),
         ]
     }
 
