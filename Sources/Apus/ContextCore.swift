@@ -22,6 +22,8 @@ package struct ContextCore {
     @usableFromInline package var ownOpenCount: UnsafeMutablePointer<Int32>?
     /// The numbers of the instruments that the strategy trades; nil: all.
     @usableFromInline package var numbers: UnsafeMutablePointer<UInt16>?
+    /// By instrument, whether the strategy trades it; nil: all.
+    @usableFromInline package var isTraded: UnsafeMutablePointer<Bool>?
 
     /// One that sees the whole account; `place` is where it will stand.
     package init(
@@ -56,17 +58,12 @@ package struct ContextCore {
     @inlinable
     package func sees(_ order: Order) -> Bool { ownOpenCount == nil || order.strategy == strategy }
 
-    /// Whether it may trade that instrument of the engine's. O(its instruments) where it does not trade all.
+    /// Whether it may trade that instrument of the engine's.
     @inlinable
     package func trades(_ instrument: Instrument) -> Bool {
         guard instrument.record >= instruments, instrument.record < instruments + whole.pointee.instrumentCount else {
             return false
         }
-        return numbers == nil || lists(instrument)
-    }
-
-    @usableFromInline
-    func lists(_ instrument: Instrument) -> Bool {
-        (0..<instrumentCount).contains { number($0) == instrument.index }
+        return isTraded.map { $0[instrument.index] } ?? true
     }
 }

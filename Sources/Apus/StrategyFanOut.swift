@@ -95,6 +95,7 @@ package final class StrategyFanOut: AnyStrategyBox {
             core.pointee.positionStride = stride
             core.pointee.ownOpenCount = openCounts + number
             core.pointee.numbers = numbers
+            core.pointee.isTraded = isTold
             core.pointee.instrumentCount = 0
             (seats + number).initialize(
                 to: Seat(box: .passUnretained(boxes[number]), core: core, isTold: isTold, numbers: numbers))
@@ -158,7 +159,9 @@ package final class StrategyFanOut: AnyStrategyBox {
     package override func report(_ report: borrowing Report, _ context: Context) {
         // Nobody is told of what is nobody's.
         let number = Int(report.order.strategy)
-        if number < count { boxes[number].report(report, self.context(number)) }
+        guard number < count else { return }
+        let report = copy report
+        seats[number].tell { $0.report(report, $1) }
     }
     package override func timer(_ timer: TimerID, _ context: Context) {
         seats[timer.strategy].tell { $0.timer(timer, $1) }

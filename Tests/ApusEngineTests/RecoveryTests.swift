@@ -340,15 +340,17 @@ import Testing
         #expect(state.instrument("BTCUSDT")?.record.pointee.position.quantity == 0)
     }
 
-    @Test("a fill of an order of an earlier run is taken back by its trade, once and again in the next replay")
-    func undoneOfAnEarlierRun() throws {
+    @Test(
+        "a fill of an order of an earlier run is taken back by its trade, once and again in the next replay",
+        arguments: [false, true])
+    func undoneOfAnEarlierRun(isNamed: Bool) throws {
         let (bench, journal) = try journaled()
         let id = try bench.resting(10)
         bench.fill(id, 10, trade: 1, cumulative: 10)
         bench.turn()
         func undo(_ bench: Bench) {
             for _ in 0..<2 {
-                bench.sink.report(APUS_REPORT_UNDONE, OrderID(0)) {
+                bench.sink.report(APUS_REPORT_UNDONE, isNamed ? id : OrderID(0)) {
                     $0.trade_id = 1
                     $0.quantity = 10
                     $0.price = 10_000

@@ -440,10 +440,9 @@ import Testing
         }
 
         mutating func place(_ strategy: UInt8, now: UInt64 = 0) -> Refusal? {
-            var request = OrderRequest(
+            let request = OrderRequest(
                 instrument: table[0], side: .buy, type: .limit, timeInForce: .goodTillCanceled, isReduceOnly: false,
-                price: 10_000, quantity: 10)
-            request.strategy = strategy
+                price: 10_000, quantity: 10, strategy: strategy)
             let id = OrderID(next)
             let verdict = gate.pointee.approve(request, id: id, openOrders: orders.openCount, now: now)
             switch consume verdict {

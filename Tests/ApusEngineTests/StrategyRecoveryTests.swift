@@ -103,6 +103,28 @@ import Testing
         #expect(another.held(0) == 10)
     }
 
+    /// What recovery settles before several run for the first time is nobody's now as in every later replay.
+    @Test func whatRecoveryFindsIsNobodysFromTheFirstRunOfSeveralOn() throws {
+        let journal = journal()
+        let alone = try Team(["maker"], journal: port(journal))
+        alone.open()
+        try alone.trade(0, .buy, 10, trade: 1)
+        let state = try replayed(journal)
+        let recovery = try Reconciliation(
+            state, RecoveryRule(), instruments: [definition()], strategies: ["maker", "taker"])
+        let foreign = VenueTrade(
+            tradeID: 9, clientID: nil, venueID: 900, symbol: "BTCUSDT", side: .buy,
+            price: ExactDecimal(digits: 10_000, decimals: 2), quantity: ExactDecimal(digits: 3, decimals: 3),
+            fee: .zero, isMaker: false, time: later)
+        let told = AccountSnapshot(
+            time: later, openOrders: [], trades: [foreign],
+            positions: [VenuePosition(symbol: "BTCUSDT", quantity: ExactDecimal(digits: 13, decimals: 3))])
+        _ = recovery.compare(told, answers: [:], now: later)
+        let both = try Team(["maker", "taker"])
+        try both.agent.restore(state, wall: later, monotonic: 5)
+        #expect([both.held(0), both.held(1), both.nobodys, both.whole] == [10, 0, 3, 13])
+    }
+
     @Test func aTakenOverPositionLeavesTheStrategiesTheirs() throws {
         let journal = journal()
         _ = try traded(journal)

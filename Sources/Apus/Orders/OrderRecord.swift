@@ -77,7 +77,7 @@ package struct OrderRequest {
     @usableFromInline
     package init(
         instrument: Instrument, side: Side, type: OrderType, timeInForce: TimeInForce, isReduceOnly: Bool, price: Int64,
-        quantity: Int64, expiry: UInt64 = 0, whenLimited: WhenLimited = .refuse, strategy: UInt8 = 0
+        quantity: Int64, expiry: UInt64 = 0, whenLimited: WhenLimited = .refuse, strategy: UInt8
     ) {
         self.expiry = expiry
         self.whenLimited = whenLimited

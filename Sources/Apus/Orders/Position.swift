@@ -82,9 +82,8 @@ package struct PositionLedger: Equatable {
     @usableFromInline package var realised: Int128 = 0
     @usableFromInline package var fees: Int128 = 0
     @usableFromInline package var funding: Int128 = 0
-    /// Fees in another asset, in that asset, how many there were, and of how many no value is known.
+    /// Fees in another asset, in that asset, and of how many no value is known.
     package var otherFees: Int128 = 0
-    package var otherFeeCount = 0
     package var unvaluedFees = 0
     @usableFromInline package var bought: Int64 = 0
     @usableFromInline package var sold: Int64 = 0
@@ -112,7 +111,6 @@ package struct PositionLedger: Equatable {
     /// A fee in another asset, or one that is taken back.
     package mutating func note(otherFee change: Int128, isUndone: Bool, isValued: Bool) {
         otherFees = (Money(atoms: otherFees) + Money(atoms: change)).atoms
-        otherFeeCount += isUndone ? -1 : 1
         if !isValued { unvaluedFees += isUndone ? -1 : 1 }
     }
 
@@ -162,7 +160,6 @@ package struct PositionLedger: Equatable {
         fees = sum(fees, other.fees)
         funding = sum(funding, other.funding)
         otherFees = sum(otherFees, other.otherFees)
-        otherFeeCount += other.otherFeeCount
         unvaluedFees += other.unvaluedFees
         bought &+= other.bought
         sold &+= other.sold

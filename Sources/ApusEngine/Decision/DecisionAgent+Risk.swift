@@ -52,6 +52,7 @@ extension DecisionAgent {
 
     private func cancelAfterTrip(_ now: UInt64) -> Int {
         gate.pointee.mustCancel = false
+        guard gate.pointee.hasTrip else { return 0 }
         var canceled = 0
         for order in context.openOrders where gate.pointee.isHaltedByTrip(order.strategy) {
             riskNoLater(than: now &+ Self.cancelPause)
@@ -140,7 +141,7 @@ extension DecisionAgent {
     /// Replaces the limits by tighter ones, in force on the next order.
     package func tighten(_ limits: RiskLimits) throws(RiskLimitError) { try gate.pointee.tighten(limits) }
 
-    /// The oldest change of what may be sent after that number, of the newest 64: for log, metrics and alerts.
+    /// The oldest change of what may be sent after that number, of the newest that are kept: for log, metrics and alerts.
     package func stateChange(after number: UInt64) -> RiskStateChange? { gate.pointee.stateChange(after: number) }
 
     /// A strategy's own word. False when there is no such strategy.

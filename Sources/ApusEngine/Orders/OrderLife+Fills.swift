@@ -175,18 +175,18 @@ extension OrderLife {
         }
     }
 
-    /// A trade that was taken back may be told without its order, which the session does not know any more: the trade knows it. Before
-    /// the report is written down.
+    /// A trade that was taken back may be told without its order, which the session does not know any more: the trade knows it. Of an
+    /// order that is known no more here, it is the account's. Before the report is written down.
     func name(_ report: UnsafeMutablePointer<apus_report>) {
-        guard UInt32(report.pointee.kind) == APUS_REPORT_UNDONE.rawValue, report.pointee.client_id == 0,
-            let order = trades.order(of: report.pointee.trade_id), table.find(OrderID(order)) != nil
-        else { return }
-        report.pointee.client_id = order
+        guard UInt32(report.pointee.kind) == APUS_REPORT_UNDONE.rawValue else { return }
+        let told = report.pointee.client_id
+        let order = told != 0 ? told : trades.order(of: report.pointee.trade_id) ?? 0
+        report.pointee.client_id = table.find(OrderID(order)) == nil ? 0 : order
     }
 
     /// What was taken back of an order that is known no more, or of none: only the position has it still.
     private mutating func undo(
-        _ report: UnsafePointer<apus_report>, _ instrument: UnsafeMutablePointer<InstrumentRecord>
+        _ report: UnsafePointer<apus_report>, fee: Int128, _ instrument: UnsafeMutablePointer<InstrumentRecord>
     ) -> Bool {
         guard report.pointee.quantity > 0, let order = trades.order(of: report.pointee.trade_id),
             case .taken = trades.knowledge(of: report.pointee.trade_id, order: order)
@@ -197,7 +197,6 @@ extension OrderLife {
         trades.note(report.pointee.trade_id, order: order, isUndone: true)
         undone += 1
         let side = report.pointee.side == Side.buy.rawValue ? Side.buy : .sell
-        let fee = Money(hundredMillionths: report.pointee.fee).atoms
         if rows.isSplit {
             // Nobody knows any more whose it was: as a trade the other way it is shared out.
             rows.share(
@@ -224,7 +223,7 @@ extension OrderLife {
             return false
         }
         if UInt32(report.pointee.kind) == APUS_REPORT_UNDONE.rawValue {
-            return undo(report, instruments.records + Int(report.pointee.instrument))
+            return undo(report, fee: amount.atoms, instruments.records + Int(report.pointee.instrument))
         }
         guard case .new = trades.knowledge(of: report.pointee.trade_id, order: Self.account(report)) else {
             duplicates += 1

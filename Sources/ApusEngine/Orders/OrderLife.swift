@@ -34,8 +34,6 @@ package struct OrderLife {
     package internal(set) var walletBalance: Money?
     /// How often a fill was taken in that no trade has told of.
     package internal(set) var assumptions: UInt64 = 0
-    /// Orders in the state `unknown`.
-    package internal(set) var unknownCount = 0
 
     package init(
         _ table: OrderTable, trades: TradeTable? = nil, reconcilePause: UInt64 = 0, lateArrival: UInt64 = 0,
@@ -406,8 +404,6 @@ package struct OrderLife {
     }
 
     mutating func enter(_ state: OrderState, _ record: UnsafeMutablePointer<OrderRecord>) {
-        if record.pointee.order.state == .unknown { unknownCount -= 1 }
-        if state == .unknown { unknownCount += 1 }
         record.pointee.order.state = state
     }
 

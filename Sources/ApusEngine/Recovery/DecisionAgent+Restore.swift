@@ -114,7 +114,6 @@ extension OrderLife {
         record.pointee.decided = decided
         record.pointee.changed = now  // when exactly, only the last run's clock knew
         record.pointee.queryTime = 0
-        unknownCount += 1
         reserve(record, known.reserved)
     }
 }

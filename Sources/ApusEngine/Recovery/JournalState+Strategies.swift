@@ -32,7 +32,7 @@ extension JournalState {
             strategies.names = [name]
             return
         }
-        if !strategies.isSplit { split() }
+        keepApart()
         if let known = strategies.names.firstIndex(of: name) {
             strategies.places[UInt8(truncatingIfNeeded: state.number)] = UInt8(known)
             return
@@ -50,8 +50,9 @@ extension JournalState {
     }
 
     /// From now on what is whose is kept apart: what there is belongs to the one that was alone, "" where nothing told its name.
-    private func split() {
-        let isFirst = strategies.names.isEmpty && runs == 1
+    func keepApart() {
+        if strategies.isSplit { return }
+        let isFirst = strategies.names.isEmpty && runs <= 1
         let ledger = StrategyLedger(strategies: isFirst ? 0 : 1, instruments: instruments.capacity)
         for index in 0..<instruments.count where !isFirst {
             let record = instruments.records + index, row = ledger.rows.row(0, record)

@@ -22,7 +22,7 @@ package final class JournalState {
     package private(set) var wasStopped = true
     /// How long before the machine's death the newest record that is gone may have been written, in nanoseconds.
     package private(set) var lossWindow: UInt64 = 0
-    /// What the last ended trading day earned and paid, as the journal has it; nil: no day has ended.
+    /// The newest trading day that was written down; nil: none was.
     package private(set) var day: apus_journal_state?
     /// Whose is what.
     package internal(set) var strategies = JournaledStrategies()
@@ -178,9 +178,7 @@ package final class JournalState {
             }
             let position = record.pointee.position
             record.pointee = try InstrumentRecord(definition, index: known.index, depth: record.pointee.depth)
-            record.pointee.position.realised = position.realised
-            record.pointee.position.fees = position.fees
-            record.pointee.position.funding = position.funding
+            record.pointee.position = position
             return known
         } catch let error as InstrumentError {
             throw JournalError(error.description)

@@ -43,6 +43,8 @@ package final class Reconciliation {
         self.state = state
         self.rule = rule
         isFresh = state.records == 0
+        // Before anything is settled: the next replay will keep it apart from here on too.
+        if strategies != nil { state.keepApart() }
         for definition in instruments { try state.add(definition) }
         for index in 0..<state.instruments.count {
             let instrument = state.instruments[index], record = instrument.record
@@ -344,7 +346,8 @@ package final class Reconciliation {
         else { return }
         var report = apus_report(trade, price: price, quantity: quantity, instrument: instrument)
         report.kind = UInt8(APUS_REPORT_UNDONE.rawValue)
-        report.client_id = client
+        // Of an order that is known no more only the position has it still.
+        report.client_id = record == nil ? 0 : client
         add(.undoneTrade, .undo, trade.symbol, client, trade.venueID, text(trade), "taken back")
         apply(report, trade.symbol)
     }

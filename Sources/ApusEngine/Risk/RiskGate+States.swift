@@ -36,7 +36,7 @@ extension RiskGate {
         states.seen = state
     }
 
-    /// The oldest change of what may be sent after that number, of the newest 64.
+    /// The oldest change of what may be sent after that number, of the newest that are kept.
     package func stateChange(after number: UInt64) -> RiskStateChange? { states.change(after: number) }
 
     // MARK: The day's result
@@ -118,6 +118,12 @@ extension RiskGate {
 
     private static func cause(_ trip: TradingDay.Trip) -> RiskStateChange.Cause {
         trip == .dailyLoss ? .dailyLoss : .drawdown
+    }
+
+    /// Whether any limit of a day was reached, and nobody has resumed since.
+    var hasTrip: Bool {
+        if watch.day.trip != nil { return true }
+        return rows.isSplit && (0..<strategies.count).contains { shares[$0].watch.day.trip != nil }
     }
 
     /// Whether a limit that was reached wants an order of that strategy canceled.

@@ -1,4 +1,5 @@
 package import Apus
+internal import CApusRing
 
 /// A change of what may be sent, for journal, log and metrics.
 package struct RiskStateChange: Sendable, Equatable {
@@ -28,14 +29,15 @@ package struct RiskStateChange: Sendable, Equatable {
 /// Who says what may be sent, and the newest changes of that. Decision thread only.
 struct RiskStates: ~Copyable {
     static let strategies = 256
-    private static let room = 64
+    /// A start notes at most the word, the day and the trip of each strategy and of the whole before the journal is told.
+    private static let room = 4 * (Int(APUS_STRATEGIES_MAX) + 1)
 
     /// By strategy: the strictest of its own word, what its own limits have set, and the gate's.
     let effective: UnsafeMutablePointer<TradingState>
     private let words: UnsafeMutablePointer<TradingState>
     private let trips: UnsafeMutablePointer<TradingState>
     private let changes: UnsafeMutablePointer<RiskStateChange>
-    /// How many changes there have been; the newest 64 are kept.
+    /// How many changes there have been; the newest ones are kept.
     private(set) var count: UInt64 = 0
     /// The gate's own: a day's limit that was reached, or the end of the run.
     private(set) var own = TradingState.active
