@@ -376,9 +376,10 @@ static uint32_t send_trades(pm_session* self, uint64_t now_ns) {
     snprintf(query, sizeof query, "?after=%llu&next_cursor=%s", (unsigned long long)self->trades_after_s, self->cursor);
     polymarket_request request = {.method = "GET", .path = "/data/trades", .query = query};
     uint32_t sent = send_own(self, JOB_TRADES, pick(self, now_ns), &request, now_ns);
-    if (sent > 0) self->trades_ns = now_ns + SECOND_NS;
-    if (sent > 0) self->trades_asked = self->trades_round;
-    if (sent > 0) self->audit_ns = now_ns + self->config.trades_audit_ns;
+    if (sent == 0) return 0;
+    self->trades_ns = now_ns + SECOND_NS;
+    self->trades_asked = self->trades_round;
+    self->audit_ns = now_ns + self->config.trades_audit_ns;
     return sent;
 }
 

@@ -126,7 +126,7 @@ import Testing
         #expect(throws: LiveError.self) { try ExchangeInfo(json: Data("{}".utf8), source: "test") }
     }
 
-    /// An engine that starts is not to fail by one lost answer; what the venue refuses is told at once.
+    /// An engine that starts is not to fail by one lost answer.
     @Test func isAskedForAgainWhenTheVenueFails() async throws {
         let target = FaultTarget(request: "GET /fapi/v1/exchangeInfo")
         let faults = FaultPlan(rules: [

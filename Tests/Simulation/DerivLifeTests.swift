@@ -1,6 +1,6 @@
 import Testing
 
-/// Thousands of faulty lives on Deriv (`Seeds` says which).
+/// Faulty lives on Deriv (`Seeds` says which).
 @Suite struct DerivLifeTests {
     /// What came of a life.
     private struct Outcome: Sendable, Equatable {

@@ -11,7 +11,6 @@ extension Life {
         states = [0, 0]
         checkedUpdates = [0, 0]
         let state = try readJournal()
-        if sabotage == .forgetOpenOrder { forgetful = true }
         checkIntents(state)
         let recovery = try Reconciliation(state, RecoveryRule.simulated, instruments: EngineSide.definitions())
         try reconcile(recovery)
@@ -32,7 +31,7 @@ extension Life {
         for _ in 0..<120 {
             var snapshot = snapshot(since: since)
             var answers = answers(recovery.questions(snapshot))
-            if forgetful, let order = snapshot.openOrders.first, let client = order.clientID {
+            if sabotage == .forgetOpenOrder, let order = snapshot.openOrders.first, let client = order.clientID {
                 snapshot.openOrders.removeFirst()
                 var ended = order
                 ended.end = .canceled

@@ -8,7 +8,6 @@ import CApusRing
 final class Life: World<EngineSide, BinanceVenue> {
     let sabotage: Sabotage
     let truth: Truth
-    var forgetful = false
     var hiddenGap = HiddenGap()
     var checkedUpdates: [UInt64] = [0, 0]
     var states: [UInt8] = [0, 0]

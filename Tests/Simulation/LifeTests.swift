@@ -1,6 +1,6 @@
 import Testing
 
-/// Thousands of faulty lives on Binance (`Seeds` says which).
+/// Faulty lives on Binance (`Seeds` says which).
 @Suite struct LifeTests {
     @Test("every book is the venue's and no order is lost or doubled, whatever goes wrong")
     func lives() throws {

@@ -8,9 +8,9 @@
 // A request of a market order must carry the band of the placement, which is where its limit comes from.
 //
 // Fills come from trades alone, once for each trade and order of ours in it, when the trade is first heard of (MATCHED); a trade
-// that FAILS is told as APUS_REPORT_UNDONE, with the client id 0 when its order is not known to the session (any more). Whenever the user stream opens, trades since shortly before it was last open are asked
-// for, and APUS_REPORT_MISSED says that other news may be missing. A stream that loses an event does not say so: while trades may
-// still fail, they are looked at every now and then.
+// that FAILS is told as APUS_REPORT_UNDONE, with the client id 0 when its order is not known to the session (any more). Whenever
+// the user stream opens, trades since shortly before it was last open are asked for, and APUS_REPORT_MISSED says that other news
+// may be missing. A stream that loses an event does not say so: while trades may still fail, they are looked at now and then.
 //
 // A connection carries one request at a time. A request whose answer is lost is reported UNKNOWN and never sent again; one of
 // which no byte was written goes out on another connection. A cancel waits for its order's own answer. Without room in the report
@@ -237,8 +237,8 @@ typedef struct apus_polymarket_orders {
     uint64_t post_only_until_ns;
     uint64_t trades_after_s; // wall clock; trades since then are to be asked for
     uint64_t pool_due_ns;
-    uint32_t trades_round; // which question for missed trades is meant, and which was asked
-    uint32_t trades_asked; //
+    uint32_t trades_round; // counts up with every question for trades from the first page on
+    uint32_t trades_asked; // the round whose answer is under way
     uint32_t stalled_orders;
     uint8_t version; // as GET /version says
     bool greeted;    // the user stream was told who asks
