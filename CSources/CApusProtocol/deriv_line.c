@@ -91,10 +91,17 @@ static bool is_order(uint8_t action) {
     return action == APUS_DERIV_ASK_BUY || action == APUS_DERIV_ASK_SELL;
 }
 
+// Moves to the next number whose place is free: one request that waits for a lost answer holds up no other. False when all wait.
+static bool find_place(apus_deriv_line* line) {
+    uint64_t number = line->next_request;
+    while (request_at(line, number)->number != 0)
+        if (++number - line->next_request == APUS_DERIV_REQUESTS) return false;
+    line->next_request = number;
+    return true;
+}
+
 static bool may_send(apus_deriv_line* line, uint8_t row, uint8_t action, uint64_t now_ns) {
-    if (line->link.state != APUS_LINK_OPEN) return false;
-    // The number of a request is its place in the table, so that an order needs a free one too.
-    if (request_at(line, line->next_request)->number != 0) return false;
+    if (line->link.state != APUS_LINK_OPEN || !find_place(line)) return false;
     if (!is_order(action) && row == APUS_DERIV_ROW_TRADE
         && apus_budget_left(&line->budget, 2 * APUS_DERIV_ROW_TRADE, now_ns) <= line->config.reserve) {
         return false;

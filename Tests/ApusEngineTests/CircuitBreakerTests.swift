@@ -155,7 +155,7 @@ import Testing
         #expect(outcome(APUS_REPORT_UNKNOWN) == .timeOut)
         #expect(outcome(APUS_REPORT_REJECTED, -2010) == .ourFault)
         #expect(outcome(APUS_REPORT_CANCEL_REJECTED, -1001) == .venueError)
-        #expect(outcome(APUS_REPORT_REFUSED, Int32(APUS_GUARD_NOT_CONNECTED.rawValue)) == .venueError)
+        #expect(outcome(APUS_REPORT_REFUSED, Int32(APUS_GUARD_NOT_CONNECTED.rawValue)) == .notMade)
         #expect(outcome(APUS_REPORT_REFUSED, Int32(APUS_GUARD_AGE.rawValue)) == .notMade)
         #expect(outcome(APUS_REPORT_SENT) == nil)
         #expect(outcome(APUS_REPORT_FUNDING) == nil)

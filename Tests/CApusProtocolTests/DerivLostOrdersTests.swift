@@ -397,4 +397,21 @@ import Testing
         stage.order(2)
         #expect(stage.take("buy") != nil, "and nothing is held up")
     }
+
+    @Test func aLostAnswerHoldsUpNoOtherRequest() {
+        let stage = DerivStage()
+        stage.openOrders()
+        let line = UnsafeMutablePointer(&stage.orders.pointee.line)
+        var request = apus_deriv_request()
+        func send(_ action: apus_deriv_action) -> UInt64 {
+            request.action = UInt8(action.rawValue)
+            stage.forgetRequests()
+            return apus_deriv_line_send(
+                line, UInt8(APUS_DERIV_ROW_TRADE.rawValue), &request, "{\"sell\":1", 9, stage.now)
+        }
+        let lost = send(APUS_DERIV_ASK_CONTRACT), places = UInt64(APUS_DERIV_REQUESTS)
+        let sent = (0..<places).map { _ in send(APUS_DERIV_ASK_SELL) }
+        #expect(sent.first == lost + 1 && sent.last == lost + places + 1, "the place of the lost one is left out")
+        #expect(!sent.contains(0) && !sent.contains(lost + places))
+    }
 }

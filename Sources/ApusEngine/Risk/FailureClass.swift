@@ -64,13 +64,11 @@ extension CallOutcome {
             APUS_REPORT_MODIFY_REJECTED.rawValue:
             self = family.outcome(ofCode: report.pointee.code)
         case APUS_REPORT_UNKNOWN.rawValue: self = .timeOut
-        case APUS_REPORT_REFUSED.rawValue: self.init(guardReason: report.pointee.code)
+        case APUS_REPORT_REFUSED.rawValue:
+            // The last guard let nothing out, also where the connection is down: the session opens it again by its own pauses, and
+            // a breaker would go on refusing when it is long there.
+            self = .notMade
         default: return nil
         }
-    }
-
-    /// The last guard let nothing out; that the connection is down is what it knows about the venue.
-    private init(guardReason code: Int32) {
-        self = UInt32(bitPattern: code) == APUS_GUARD_NOT_CONNECTED.rawValue ? .venueError : .notMade
     }
 }
