@@ -26,17 +26,34 @@ if [ ${#names[@]} = 0 ]; then
     done
 fi
 
+# As many at once as there are processors.
+started=0
+failed=0
+spawn() {
+    if [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; then
+        started=$((started - 1))
+        wait -n || failed=$((failed + 1))
+    fi
+    started=$((started + 1))
+    "$@" &
+}
+finish() {
+    for ((; started > 0; started--)); do wait -n || failed=$((failed + 1)); done
+}
+
 objects=()
 for source in "$root"/CSources/CApusRing/*.c "$root"/CSources/CApusProtocol/*.c; do
     object=$build/$(basename "$source" .c).o
     objects+=("$object")
-    "$clang" "${flags[@]}" "${sanitize[@]}" -fsanitize=fuzzer-no-link -c "$source" -o "$object"
+    spawn "$clang" "${flags[@]}" "${sanitize[@]}" -fsanitize=fuzzer-no-link -c "$source" -o "$object"
 done
+finish
+[ "$failed" = 0 ]
 rm -f "$build/libapus.a"
 ar rcs "$build/libapus.a" "${objects[@]}"
 
-failed=0
-for name in "${names[@]}"; do
+fuzz() {
+    local name=$1 libraries runs
     # A fuzzer that needs a library says so in a line "// link: ...".
     read -r -a libraries <<<"$(sed -n 's|^// link: ||p' "$here/fuzz_$name.c")"
     "$clang" "${flags[@]}" "${sanitize[@]}" -fsanitize=fuzzer "$here/fuzz_$name.c" "$build/libapus.a" \
@@ -47,10 +64,12 @@ for name in "${names[@]}"; do
         runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$build/$name.log")
         echo "fuzz $name: $runs runs in $seconds s, no finding"
     else
-        failed=$((failed + 1))
         echo "fuzz $name: FAILED, see $build/$name.log" >&2
         tail -n 40 "$build/$name.log" >&2
+        return 1
     fi
-done
+}
+for name in "${names[@]}"; do spawn fuzz "$name"; done
+finish
 echo "fuzzers: $((${#names[@]} - failed)) passed, $failed failed"
 [ "$failed" = 0 ]
