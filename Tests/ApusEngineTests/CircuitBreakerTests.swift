@@ -42,6 +42,14 @@ import Testing
         #expect(log.name(of: 0) == "venue")
     }
 
+    @Test func aLostConnectionIsOneFailureHoweverManyCallsWereOnIt() {
+        let (breaker, _) = breaker(BreakerConfiguration(failureThreshold: 3, timeoutSeconds: 30))
+        for time in [1, 1, 1, 1, 2, 2] as [UInt64] { breaker.record(.timeOut, time) }
+        #expect(breaker.state == .closed && breaker.failures == 2)
+        breaker.record(.timeOut, 3)
+        #expect(breaker.state == .open)
+    }
+
     @Test(arguments: [CallOutcome.ourFault, .rateLimited, .notMade, .success])
     func othersAreNoFailures(_ outcome: CallOutcome) {
         let (breaker, log) = breaker(BreakerConfiguration(failureThreshold: 1, timeoutSeconds: 30))
@@ -125,8 +133,8 @@ import Testing
     @Test func manyThreadsMayTell() async {
         let (breaker, log) = breaker(BreakerConfiguration(failureThreshold: 1_000, timeoutSeconds: 1))
         await withTaskGroup(of: Void.self) { group in
-            for _ in 0..<4 {
-                group.addTask { for time in 0..<250 { breaker.record(.timeOut, UInt64(time)) } }
+            for first in stride(from: 0, to: 1_000, by: 250) {
+                group.addTask { for time in first..<first + 250 { breaker.record(.timeOut, UInt64(time)) } }
             }
         }
         #expect(breaker.state == .open && log.count == 1, "every failure was counted, and the last of them opened it")

@@ -288,7 +288,7 @@ import Testing
         let ids = [try bench.resting(), try bench.resting(), try bench.resting()]
         fail(bench, ids[0], bench.feed.now)
         #expect(bench.buy().id != nil)
-        fail(bench, ids[1], bench.feed.now)
+        fail(bench, ids[1], bench.feed.now + 1)
         #expect(bench.buy().refusal == .breakerOpen)
         #expect(bench.context.cancel(ids[2]).id != nil)
         #expect(bench.agent.risk.breaker == .open)

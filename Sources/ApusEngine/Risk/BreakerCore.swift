@@ -81,8 +81,9 @@ struct BreakerCore {
 
     let configuration: BreakerConfiguration
     private(set) var state = BreakerState.closed
-    /// In a row, while it is closed.
+    /// In a row, while it is closed. What fails at one moment counts once: a lost connection ends all calls on it together.
     private(set) var failures = 0
+    private var failed: UInt64?
     private(set) var successes = 0
     /// Calls under way while it is half open.
     private(set) var probes = 0
@@ -117,7 +118,8 @@ struct BreakerCore {
         switch state {
         case .closed:
             if outcome == .success { failures = 0 }
-            guard outcome.isFailure else { return nil }
+            guard outcome.isFailure, now != failed else { return nil }
+            failed = now
             failures += 1
             return failures >= configuration.failureThreshold ? open(now, .failures) : nil
         case .open: return nil
@@ -142,6 +144,6 @@ struct BreakerCore {
     /// Closed, with nothing behind it.
     mutating func reset() {
         state = .closed
-        (failures, successes, probes) = (0, 0, 0)
+        (failures, successes, probes, failed) = (0, 0, 0, nil)
     }
 }
