@@ -102,7 +102,7 @@ struct ExchangeInfo: Decodable {
         let step = try text("LOT_SIZE", \.stepSize, "stepSize")
         let notional = symbol.filters.compactMap { $0.notional ?? $0.minNotional }.first
         // Prices and quantities on the wire have as many decimals as the larger of the filter's and the stated precision.
-        return InstrumentDefinition(
+        var definition = InstrumentDefinition(
             symbol: symbol.symbol, venue: venue.rawValue, contract: symbol.contractSize == nil ? .linear : .inverse,
             priceDecimals: max(decimals(of: tick), symbol.pricePrecision ?? 0),
             quantityDecimals: max(decimals(of: step), symbol.quantityPrecision ?? 0),
@@ -111,6 +111,9 @@ struct ExchangeInfo: Decodable {
             maxQuantity: try decimal(try text("LOT_SIZE", \.maxQty, "maxQty"), "maxQty"),
             minNotional: try notional.map { text throws(LiveError) in try decimal(text, "minNotional") },
             multiplier: symbol.contractSize ?? 1)
+        // A GTD order must end more than 600 s after it arrives, in whole seconds.
+        definition.minLifetimeSeconds = 605
+        return definition
     }
 
     private func decimals(of text: String) -> Int {

@@ -43,6 +43,7 @@ extension LiveFeed {
         let config = try memory.make(apus_deriv_orders_config.self)
         apus_deriv_orders_config_default(config, derivAPI, credentials.account, credentials.appID)
         copyText(metadata.settlementAsset, to: &config.pointee.line.currency)
+        config.pointee.stall_ns = configuration.placement == .dedicated ? configuration.stallLimit : 0
         let addresses = configuration.addresses
         if let rest = addresses.rest { config.pointee.rest = rest.endpoint }
         if let stream = addresses.orders ?? addresses.stream {

@@ -56,6 +56,25 @@ import Testing
         #expect(order("f2")?.status == .filled)
     }
 
+    @Test func goodTillDateRestsUntilThen() {
+        harness.venue.stopParticipants()
+        func place(_ seconds: Int64?, tif: String = "GTD", id: String) -> Answer {
+            let date = seconds.map { "&goodTillDate=\(harness.now / millisecond + $0 * 1000 + 1)" } ?? ""
+            return harness.limit("BUY", "0.010", at: "60000.00", tif: tif, id: id, extra: date)
+        }
+        #expect(place(nil, id: "none")["code"] == "-1102")
+        #expect(place(600, id: "late")["code"] == nil)
+        #expect(place(599, id: "soon")["code"] == "-5040")
+        #expect(place(700, tif: "GTC", id: "gtc")["code"] == "-1106")
+        #expect(place(700, id: "d")["status"] == "NEW")
+        harness.advance(by: 699 * second)
+        #expect(order("d")?.status == .new)
+        harness.advance(by: 2 * second)
+        #expect(order("d")?.status == .expired)
+        #expect(!harness.venue.book("BTCUSDT")!.bids.contains { $0.price == 6_000_000 })
+        #expect(harness.venue.openOrders(apiKey: firstKey).isEmpty)
+    }
+
     @Test func postOnlyNeverTakes() {
         let crossing = harness.limit("BUY", "0.010", at: harness.touch(.sell), tif: "GTX", id: "p")
         #expect(crossing.status == 400 && crossing.code == -5022)

@@ -45,7 +45,7 @@ public struct InstrumentDefinition: Sendable, Hashable, Codable {
     public var minPrice: ExactDecimal?
     /// See `minPrice`.
     public var maxPrice: ExactDecimal?
-    /// Seconds that an order with an end of its own must have before it (Polymarket: 60); nil: the venue names none.
+    /// Seconds that an order with an end of its own must have before it (Polymarket: 60, Binance: 605); nil: the venue names none.
     public var minLifetimeSeconds: Int?
     /// The asset that profit, loss and margin are paid in. Instruments of one asset share its balance; nil: the asset
     /// that most instruments of the account settle in.

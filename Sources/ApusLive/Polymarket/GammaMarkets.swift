@@ -53,10 +53,11 @@ struct GammaMarkets {
         guard [0, 2, 3].contains(version) else {
             throw LiveError("the market of token \(token) is of exchange version \(version), which is not known")
         }
-        let definition = InstrumentDefinition(
+        var definition = InstrumentDefinition(
             symbol: token, venue: VenueKind.polymarket.rawValue, contract: .binary, priceDecimals: 4,
             quantityDecimals: 6, tick: tick, lot: ExactDecimal(digits: 1, decimals: 2),
             minQuantity: try? ExactDecimal(smallest))
+        definition.minLifetimeSeconds = 60
         let listing = PolymarketListing(
             condition: market.conditionId, isNegRisk: market.negRisk ?? false, version: version, minOrderSize: smallest)
         return (definition, listing)

@@ -13,7 +13,12 @@ package enum OrderStatus: String, Sendable {
 
 enum OrderType: String { case limit = "LIMIT", market = "MARKET" }
 
-enum TimeInForce: String { case gtc = "GTC", ioc = "IOC", fok = "FOK", gtx = "GTX" }
+enum TimeInForce: String {
+    case gtc = "GTC", ioc = "IOC", fok = "FOK", gtx = "GTX", gtd = "GTD"
+
+    /// Whether what is left of an order rests.
+    var rests: Bool { self == .gtc || self == .gtx || self == .gtd }
+}
 
 /// An account's order through its whole life. The book knows only the id; this is the rest.
 final class AccountOrder {
@@ -26,6 +31,8 @@ final class AccountOrder {
     let isReduceOnly: Bool
     let prevention: SelfTradePrevention
     let createTime: VenueTime
+    /// When it ends by itself (GTD); 0: never.
+    let goodTill: VenueTime
     /// Zero for a market order.
     var price: Int64
     var quantity: Int64
@@ -39,7 +46,8 @@ final class AccountOrder {
 
     init(
         id: Int64, clientID: String, symbol: Int, side: Side, type: OrderType, timeInForce: TimeInForce,
-        isReduceOnly: Bool, prevention: SelfTradePrevention, price: Int64, quantity: Int64, time: VenueTime
+        isReduceOnly: Bool, prevention: SelfTradePrevention, price: Int64, quantity: Int64, time: VenueTime,
+        goodTill: VenueTime
     ) {
         self.id = id
         self.clientID = clientID
@@ -52,6 +60,7 @@ final class AccountOrder {
         self.price = price
         self.quantity = quantity
         createTime = time
+        self.goodTill = goodTill
         updateTime = time
     }
 

@@ -77,6 +77,10 @@ struct BinanceError: Error, Equatable {
     static let noNeedToModify = BinanceError(-5027, "No need to modify the order.")
     static func unknownMethod(_ name: String) -> BinanceError { BinanceError(-1101, "Unknown method '\(name)'.") }
     static func malformed(_ text: String) -> BinanceError { BinanceError(-1100, text) }
+    static let goodTillDateOutOfRange = BinanceError(
+        -5040,
+        "The goodTillDate timestamp must be greater than the current time plus 600 seconds and smaller than 253402300799000"
+    )
     static let noSuchPath = BinanceError(-5000, "Path does not exist or the method is not valid for it.", status: 404)
     static func unavailable(_ status: Int) -> BinanceError {
         status == 429

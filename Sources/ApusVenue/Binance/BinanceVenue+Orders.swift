@@ -35,7 +35,8 @@ extension BinanceVenue {
         let order = AccountOrder(
             id: id, clientID: request.clientID ?? "venue-\(id)", symbol: request.market.index, side: request.side,
             type: request.type, timeInForce: request.timeInForce, isReduceOnly: request.isReduceOnly,
-            prevention: request.prevention, price: request.price, quantity: quantity, time: now)
+            prevention: request.prevention, price: request.price, quantity: quantity, time: now,
+            goodTill: request.goodTill)
         request.market.time = now
         account.add(order)
         sendOrderEvent(account, order, .new)
@@ -56,14 +57,18 @@ extension BinanceVenue {
             if result.takerExpired {
                 end(account, order, .expiredInMatch)
             } else if order.status.isOpen {
-                let stays = order.type == .limit && (order.timeInForce == .gtc || order.timeInForce == .gtx)
-                if stays { rest(account, order) } else { end(account, order, .expired) }
+                if order.type == .limit && order.timeInForce.rests {
+                    rest(account, order)
+                } else {
+                    end(account, order, .expired)
+                }
             }
         }
         market.feed.publish(market)
     }
 
     private func rest(_ account: Account, _ order: AccountOrder) {
+        if order.goodTill != 0 { timersChanged() }
         order.slot = markets[order.symbol].rest(
             id: order.id, owner: account.index, side: order.side, price: order.price, quantity: order.remaining)
     }
@@ -179,6 +184,16 @@ extension BinanceVenue {
         for symbol in account.countdowns.filter({ $0.value <= now }).keys.sorted() {
             account.countdowns[symbol] = nil
             for order in account.open where order.symbol == symbol { cancel(account, order) }
+        }
+    }
+
+    /// Ends what was to rest until now.
+    func endOutdated(_ account: Account) {
+        for order in account.open where order.goodTill != 0 && order.goodTill <= now {
+            let market = markets[order.symbol]
+            market.time = now
+            end(account, order, .expired)
+            market.feed.publish(market)
         }
     }
 

@@ -170,7 +170,9 @@ extension BinanceVenue {
         out.append(quotedShortZero: profit, decimals: moneyDecimals)
         out.append(",\"pP\":false,\"si\":0,\"ss\":0,\"V\":\"")
         out.append(text: order.prevention.rawValue)
-        out.append("\",\"pm\":\"NONE\",\"gtd\":0}}")
+        out.append("\",\"pm\":\"NONE\",\"gtd\":")
+        out.append(integer: order.goodTill / millisecond)
+        out.append("}}")
     }
 
     private func openNotional(_ account: Account, symbol: Int) -> (bids: Int64, asks: Int64) {

@@ -122,7 +122,10 @@ package final class BinanceVenue: VenueCore {
     private func computeTimerDeadline() -> VenueTime {
         var due = VenueTime.max
         for account in accounts where account.listenKey != nil { due = min(due, account.listenKeyExpiry) }
-        for account in accounts { for time in account.countdowns.values { due = min(due, time) } }
+        for account in accounts {
+            for time in account.countdowns.values { due = min(due, time) }
+            for order in account.open where order.goodTill != 0 { due = min(due, order.goodTill) }
+        }
         if let playback { due = min(due, playback.nextTime) }
         return due
     }
@@ -134,6 +137,7 @@ package final class BinanceVenue: VenueCore {
             expireListenKey(account)
         }
         for account in accounts where !account.countdowns.isEmpty { endCountdowns(account) }
+        for account in accounts { endOutdated(account) }
         runPlayback()
     }
 

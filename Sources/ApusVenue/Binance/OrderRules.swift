@@ -6,6 +6,7 @@ struct OrderRequest {
     var side: Side
     var type: OrderType
     var timeInForce: TimeInForce
+    var goodTill: VenueTime
     var price: Int64
     var quantity: Int64
     var clientID: String?
@@ -37,12 +38,14 @@ extension BinanceVenue {
             throw .badParameter("Order's position side does not match user's setting.")
         }
         var timeInForce = TimeInForce.gtc
+        var goodTill: VenueTime = 0
         var price: Int64 = 0
         if type == .limit {
             guard let known = TimeInForce(rawValue: try parameters.required("timeInForce")) else {
                 throw .invalidTimeInForce
             }
             timeInForce = known
+            goodTill = try parseGoodTill(parameters, known)
             price = try parsePrice(parameters, market, side)
         } else {
             if parameters["timeInForce"] != nil { throw .notRequired("timeInForce") }
@@ -52,9 +55,21 @@ extension BinanceVenue {
         let isReduceOnly = try parameters.bool("reduceOnly") ?? false
         try checkNotional(market, price: price, quantity: quantity, isReduceOnly: isReduceOnly)
         return OrderRequest(
-            market: market, side: side, type: type, timeInForce: timeInForce, price: price, quantity: quantity,
-            clientID: try parseClientID(parameters), isReduceOnly: isReduceOnly,
+            market: market, side: side, type: type, timeInForce: timeInForce, goodTill: goodTill, price: price,
+            quantity: quantity, clientID: try parseClientID(parameters), isReduceOnly: isReduceOnly,
             prevention: try parsePrevention(parameters), wantsResult: parameters["newOrderRespType"] == "RESULT")
+    }
+
+    /// The venue keeps whole seconds.
+    private func parseGoodTill(_ parameters: Parameters, _ timeInForce: TimeInForce) throws(BinanceError) -> VenueTime {
+        let date = try parameters.integer("goodTillDate")
+        guard timeInForce == .gtd else {
+            if date != nil { throw .notRequired("goodTillDate") }
+            return 0
+        }
+        guard let date else { throw .mandatory("goodTillDate") }
+        guard date > now / millisecond + 600_000, date < 253_402_300_799_000 else { throw .goodTillDateOutOfRange }
+        return date / 1000 * second
     }
 
     private func parsePrevention(_ parameters: Parameters) throws(BinanceError) -> SelfTradePrevention {

@@ -43,7 +43,8 @@ extension BinanceVenue {
         out.append(text: order.type.rawValue)
         out.append("\",\"priceMatch\":\"NONE\",\"selfTradePreventionMode\":\"")
         out.append(text: order.prevention.rawValue)
-        out.append("\",\"goodTillDate\":0")
+        out.append("\",\"goodTillDate\":")
+        out.append(integer: order.goodTill / millisecond)
         if shape == .query {
             out.append(",\"time\":")
             out.append(integer: order.createTime / millisecond)
