@@ -12,11 +12,14 @@ struct Team {
     let names: [String]
     let agent: DecisionAgent
 
-    /// - Parameter symbols: by strategy; empty: all.
+    /// - Parameters:
+    ///   - symbols: by strategy; empty: all.
+    ///   - state: what it goes on from.
     init(
         _ names: [String] = ["maker", "taker"], symbols: [String: [String]] = [:],
         instruments: [InstrumentDefinition] = [definition(), definition("ETHUSDT")], limits: RiskLimits = wideLimits(),
-        journal: JournalPort? = nil, configure: (inout EngineConfiguration) -> Void = { _ in }
+        journal: JournalPort? = nil, restoring state: JournalState? = nil,
+        configure: (inout EngineConfiguration) -> Void = { _ in }
     ) throws {
         var configuration = EngineConfiguration(runTag: 7)
         configuration.limits = limits
@@ -34,6 +37,7 @@ struct Team {
         agent = try DecisionAgent(
             strategies: settings, instruments: instruments, feed: feed, sink: sink, time: .simulated,
             configuration: configuration, journal: journal)
+        if let state { try agent.restore(state, wall: feed.now, monotonic: feed.now) }
         var run = apus_journal_run()
         run.run_tag = configuration.runTag
         agent.openJournal(run, feed.now)

@@ -153,4 +153,95 @@ import Testing
         #expect(state.strategies.days["maker"] == team.agent.gate.pointee.day(of: 0))
         #expect(state.strategies.days["maker"]?.trip == .dailyLoss && state.strategies.days["taker"]?.trip == nil)
     }
+
+    private func withDrawdown() -> RiskLimits {
+        var limits = wideLimits()
+        limits.maxDrawdown = Money(whole: 6)
+        limits.strategies["maker"] = StrategyLimits()
+        limits.strategies["maker"]?.maxDrawdown = Money(whole: 3)
+        return limits
+    }
+
+    private func move(_ team: Team, to price: Int64, after pause: UInt64 = 200_000_000) {
+        team.feed.now += 1_000
+        team.feed.book([(price, 1_000)], [(price, 1_000)])
+        team.turn()
+        team.feed.now += pause
+        team.turn()
+    }
+
+    /// The days that a journal without an orderly end tells.
+    private func days(_ state: JournalState) -> (whole: TradingDay?, maker: TradingDay?, taker: TradingDay?) {
+        (state.day.flatMap { TradingDay($0) }, state.strategies.days["maker"], state.strategies.days["taker"])
+    }
+
+    @Test func aPeakOutlivesACrash() throws {
+        let journal = journal(), team = try Team(limits: withDrawdown(), journal: port(journal))
+        team.open(bid: 10_000, ask: 10_000)
+        try team.trade(0, .buy, 100, trade: 1)
+        try team.trade(1, .buy, 100, trade: 2)
+        move(team, to: 14_000)
+        let state = try replayed(journal), known = days(state)
+        #expect(known.whole == team.agent.day && known.whole?.peak == Money(whole: 8))
+        #expect(known.maker == team.agent.gate.pointee.day(of: 0) && known.maker?.peak == Money(whole: 4))
+        #expect(known.taker?.peak == .zero, "no limit of its own depends on it")
+        func next() throws -> Team {
+            let next = try Team(limits: withDrawdown(), restoring: state) {
+                ($0.day, $0.strategyDays) = (known.whole, state.strategies.days)
+            }
+            next.turn()
+            #expect(next.agent.tradingState == .active, "what has no price yet has lost nothing")
+            next.open(bid: 11_000, ask: 11_000)
+            #expect(next.limit(0, .buy, 1, at: 11_000).id != nil)
+            return next
+        }
+        let own = try next()
+        own.open(bid: 10_999, ask: 10_999)
+        #expect(own.limit(0, .buy, 1, at: 10_999).refusal == .dayLossReached)
+        #expect(own.agent.risk.trip == .drawdown && own.agent.risk.strategies[0].trip == .drawdown)
+    }
+
+    @Test func aPeakIsWrittenOnceASecondAlsoWhenItIsQuiet() throws {
+        let journal = journal(), team = try Team(limits: withDrawdown(), journal: port(journal))
+        team.open(bid: 10_000, ask: 10_000)
+        try team.trade(0, .buy, 100, trade: 1)
+        for price: Int64 in [14_000, 15_000, 16_000] { move(team, to: price) }
+        #expect(days(try replayed(journal)).whole?.peak == Money(whole: 4))
+        let due = try #require(team.agent.nextDue)
+        #expect(due <= team.feed.now + 1_000_000_000)
+        team.feed.now = due
+        team.turn()
+        let known = days(try replayed(journal))
+        #expect(known.whole?.peak == Money(whole: 6) && known.maker?.peak == Money(whole: 6))
+        let written = journal.writer.pointee.next
+        team.feed.now += 5_000_000_000
+        team.turn()
+        #expect(journal.writer.pointee.next == written)
+    }
+
+    @Test func anOrderlyEndKeepsEveryDay() throws {
+        let journal = journal(), team = try Team(journal: port(journal))
+        team.open(bid: 10_000, ask: 10_000)
+        try team.trade(1, .buy, 100, trade: 1)
+        move(team, to: 14_000)
+        #expect(days(try replayed(journal)).whole?.peak == .zero, "no limit depends on it")
+        team.agent.closeJournal(team.feed.now)
+        let known = days(try replayed(journal))
+        #expect(known.whole == team.agent.day && known.whole?.peak == Money(whole: 4))
+        #expect(known.maker?.peak == .zero && known.taker?.peak == Money(whole: 4))
+    }
+
+    /// What was held at the start and shows no price for long is counted at its cost.
+    @Test func aPriceThatNeverComesIsNotWaitedForForEver() throws {
+        let journal = journal(), team = try Team(limits: withDrawdown(), journal: port(journal))
+        team.open(bid: 10_000, ask: 10_000)
+        try team.trade(0, .buy, 100, trade: 1)
+        move(team, to: 14_000)
+        let state = try replayed(journal)
+        let next = try Team(limits: withDrawdown(), restoring: state) { $0.strategyDays = state.strategies.days }
+        #expect(next.agent.risk.strategies[0].trip == nil)
+        next.feed.now += 10_000_000_000
+        next.turn()
+        #expect(next.agent.risk.strategies[0].trip == .drawdown)
+    }
 }

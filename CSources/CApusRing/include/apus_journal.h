@@ -42,7 +42,7 @@ enum apus_journal_subject {
     APUS_SUBJECT_STRATEGY = 2, // the same of the strategy `name`, whose orders carry `number` in this run
     APUS_SUBJECT_BREAKER = 3,  // before, after: its states; name: which
     APUS_SUBJECT_LIMIT = 4,    // name: which; values[0], values[1]: before and after
-    // What may be sent has changed, in `reason` why. `number`: the trading day; `reserved`: its limit that was reached; values: its
+    // What may be sent has changed, or the day's peak is to be kept; in `reason` why. `number`: the trading day; `reserved`: its limit that was reached; values: its
     // start and its peak, each low and high half.
     APUS_SUBJECT_DAY = 5,
     APUS_SUBJECT_RECOVERY = 6, // after: 1 both sides agree, 2 they do not; values[0]: differences found

@@ -157,6 +157,11 @@ struct JournalWords {
         switch UInt32(state.subject) {
         case APUS_SUBJECT_TRADING.rawValue, APUS_SUBJECT_STRATEGY.rawValue:
             words += " \(Self.trading(state.before)) to \(Self.trading(state.after))"
+        case APUS_SUBJECT_DAY.rawValue, APUS_SUBJECT_STRATEGY_DAY.rawValue:
+            let day = TradingDay(state), cause = RiskStateChange.Cause(rawValue: UInt8(clamping: state.reason))
+            words += " \(Self.trading(state.before)) to \(Self.trading(state.after))"
+            if let cause { words += ", \(cause)" }
+            if let day { words += ", began at \(day.start), peak \(day.peak)" }
         case APUS_SUBJECT_POSITION.rawValue:
             let known = instruments[state.number]
             words += " of \(symbol(state.number)) taken over: \(decimal(state.values.0, known?.quantity))"

@@ -64,7 +64,7 @@ final class ControlDesk {
         let resume = change.strategy.map { "apus resume --strategy \(engine.strategyNames[Int($0)])" } ?? "apus resume"
         let text = "\(who): trading was \(change.from) and is now \(change.to)"
         switch change.cause {
-        case .control: break  // told where it was asked for
+        case .control, .peak: break  // told where it was asked for; told to the journal alone
         case .newDay: if change.strategy == nil { log.info("a trading day begins") }
         case .strategy, .resumed: log.info(text)
         case .dailyLoss: log.error("\(text): the daily loss limit was reached; \(resume) accepts what was lost")

@@ -29,8 +29,9 @@ extension DecisionAgent {
         }
     }
 
-    /// Writes down that the run has ended in order. After the last turn.
+    /// Writes down the trading days, and that the run has ended in order. After the last turn.
     package func closeJournal(_ now: UInt64) {
+        noteDays(now)
         var stop = apus_journal_state()
         stop.subject = UInt8(APUS_SUBJECT_RECOVERY.rawValue)
         stop.values.0 = Int64(orders.openCount)

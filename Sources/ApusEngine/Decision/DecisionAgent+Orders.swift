@@ -183,7 +183,7 @@ extension DecisionAgent {
         shareOrders()
         if let record { valueLater(record.pointee.order.instrument.record) }
         if life.pointee.fills != fillsBefore {
-            gate.pointee.judge(core.pointee.now)
+            judge()
             apus_count(apus_counters_decide(counters, APUS_COUNT_FILLS.rawValue), life.pointee.fills - fillsBefore)
         }
         if let record, record.pointee.order.isOpen { askNoLater(than: record.pointee.queryTime) }

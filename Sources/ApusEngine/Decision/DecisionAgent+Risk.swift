@@ -25,6 +25,7 @@ extension DecisionAgent {
         gate.pointee.ledger.settleEverything(count: table.count)
         let balance = life.pointee.walletBalance ?? configuration.startBalance
         if balance != .zero, table.count > 0 { gate.pointee.set(balance: balance, of: table[0]) }
+        if let time = gate.pointee.begin(now) { riskNoLater(than: time) }
         if let day = configuration.day { gate.pointee.restore(day, now: now) } else { gate.pointee.judge(now) }
         guard fanOut != nil else { return }
         for (number, setting) in settings.enumerated() {
@@ -44,6 +45,7 @@ extension DecisionAgent {
         advance(now)
         state.pointee.nextRisk = .max
         gate.pointee.judge(now)
+        notePeaks(now)
         let canceled = cancelAfterTrip(now)
         return state.pointee.waiting.count == 0 ? canceled : canceled + releaseWaiting(now)
     }
@@ -69,8 +71,14 @@ extension DecisionAgent {
             gate.pointee.set(balance: Money(hundredMillionths: report.pointee.fee), of: instrument)
         } else {
             valueLater(instrument.record)
-            gate.pointee.judge(core.pointee.now)
+            judge()
         }
+    }
+
+    /// Holds the result against the day's limits at once.
+    func judge() {
+        gate.pointee.judge(core.pointee.now)
+        if journal != nil && gate.pointee.owesPeak { riskNoLater(than: state.pointee.nextPeak) }
     }
 
     // MARK: What the journal is told
@@ -81,6 +89,40 @@ extension DecisionAgent {
             state.pointee.notedChange = change.number
             if change.cause != .control { note(journaled(change), now) }
         }
+    }
+
+    private static var peakPause: UInt64 { 1_000_000_000 }
+
+    /// Writes down each day whose peak has risen, so that a restart does not loosen its drawdown: at most once a second, and not from
+    /// the journal's reserve.
+    private func notePeaks(_ now: UInt64) {
+        guard journal != nil, gate.pointee.owesPeak else { return }
+        guard now >= state.pointee.nextPeak else { return riskNoLater(than: state.pointee.nextPeak) }
+        state.pointee.nextPeak = now &+ Self.peakPause
+        guard hasJournalRoom else { return riskNoLater(than: state.pointee.nextPeak) }
+        if gate.pointee.watch.owesPeak {
+            gate.pointee.watch.wrote()
+            noteDay(of: nil, now)
+        }
+        guard fanOut != nil else { return }
+        for number in settings.indices where gate.pointee.shares[number].watch.owesPeak {
+            gate.pointee.shares[number].watch.wrote()
+            noteDay(of: number, now)
+        }
+    }
+
+    /// Writes every day down that has begun.
+    func noteDays(_ now: UInt64) {
+        if gate.pointee.day.number != .min { noteDay(of: nil, now) }
+        guard fanOut != nil else { return }
+        for number in settings.indices where gate.pointee.day(of: number).number != .min { noteDay(of: number, now) }
+    }
+
+    private func noteDay(of strategy: Int?, _ now: UInt64) {
+        let state = strategy.map { gate.pointee.states.trip($0) } ?? gate.pointee.states.own
+        let change = RiskStateChange(
+            number: 0, time: now, cause: .peak, from: state, to: state, strategy: strategy.map { UInt8($0) })
+        note(journaled(change), now)
     }
 
     private func journaled(_ change: RiskStateChange) -> apus_journal_state {
@@ -139,7 +181,10 @@ extension DecisionAgent {
     }
 
     /// Replaces the limits by tighter ones, in force on the next order.
-    package func tighten(_ limits: RiskLimits) throws(RiskLimitError) { try gate.pointee.tighten(limits) }
+    package func tighten(_ limits: RiskLimits) throws(RiskLimitError) {
+        try gate.pointee.tighten(limits)
+        riskNoLater(than: core.pointee.now)
+    }
 
     /// The oldest change of what may be sent after that number, of the newest that are kept: for log, metrics and alerts.
     package func stateChange(after number: UInt64) -> RiskStateChange? { gate.pointee.stateChange(after: number) }

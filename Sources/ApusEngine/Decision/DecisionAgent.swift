@@ -282,6 +282,8 @@ struct DecisionState {
     var waiting = WaitingOrders()
     /// When the result is valued next, and when what waits for the risk gate goes on.
     var nextRisk: UInt64 = .max
+    /// When a day's peak may be written down again.
+    var nextPeak: UInt64 = 0
     var nextOrder: UInt32 = 1
     var events: UInt64 = 0
     var strangers: UInt64 = 0

@@ -41,11 +41,17 @@ extension RiskGate {
 
     // MARK: The day's result
 
-    /// The trading day, to be journaled with each `RiskStateChange` and as often as its peak matters.
+    /// The trading day, to be journaled with each `RiskStateChange` and when it `owesPeak`.
     package var day: TradingDay { watch.day }
 
     /// As `day`, one strategy's own.
     package func day(of strategy: Int) -> TradingDay { shares[strategy].watch.day }
+
+    /// Whether a day's peak has risen since it was written down, and a limit depends on it.
+    var owesPeak: Bool {
+        if watch.owesPeak { return true }
+        return rows.isSplit && (0..<strategies.count).contains { shares[$0].watch.owesPeak }
+    }
 
     /// Whether a limit of the strategy's own was reached, and nobody has resumed since.
     func hasTripped(_ strategy: UInt8) -> Bool {
@@ -70,13 +76,29 @@ extension RiskGate {
         judgeResult(now)
     }
 
+    /// Until when the result is held against no limit while something that is held has no price yet: after a start it would be counted as
+    /// if it had earned nothing, and a day that goes on would seem to have lost that.
+    private static var pricePatience: UInt64 { 10_000_000_000 }
+
+    /// The engine starts, with the positions that it goes on with.
+    /// - Returns: when the result counts even where something has no price; nil: all have one.
+    mutating func begin(_ now: UInt64) -> UInt64? {
+        guard ledger.totals.pointee.unpriced > 0 else { return nil }
+        pricedFrom = now &+ Self.pricePatience
+        return pricedFrom
+    }
+
+    private func isUnpriced(_ now: UInt64) -> Bool { now < pricedFrom && ledger.totals.pointee.unpriced > 0 }
+
     /// Values what has changed and holds the result against the day's limits.
     package mutating func judge(_ now: UInt64) {
-        if ledger.settle() { judgeResult(now) }
+        _ = ledger.settle()
+        judgeResult(now)
         if now >= watch.end { enterDay(now) }
     }
 
     mutating func enterDay(_ now: UInt64) {
+        if isUnpriced(now) { return }
         if watch.enter(now, wallOffset: wallOffset, result: ledger.totals.pointee.result) {
             states.note(.newDay, from: states.own, to: states.own, at: now)
         }
@@ -95,6 +117,7 @@ extension RiskGate {
 
     @inline(__always)
     mutating func judgeResult(_ now: UInt64) {
+        if isUnpriced(now) { return }
         if let trip = watch.judge(ledger.totals.pointee.result) { stop(trip, now) }
         if rows.isSplit { judgeEach(now) }
     }

@@ -108,6 +108,8 @@ package struct RiskGate: ~Copyable {
     package internal(set) var cancelsOverRate: UInt64 = 0
     /// Nanoseconds from the engine's time to the wall clock.
     package var wallOffset: Int64 = 0
+    /// From when on the result counts even where something that is held has no price.
+    var pricedFrom: UInt64 = 0
     /// A day's limit was just reached: open orders are to be canceled.
     var mustCancel = false
     /// No new orders any more: the strategy has been stopped.

@@ -112,7 +112,11 @@ package struct RiskLedger: ~Copyable {
         let isShared = shares.isSplit && valueShares(record, new.mark)
         // What was earned in a base asset is worth more or less as its price moves, also without a position.
         let isSettled = isIdle && (new.result == 0 || !record.pointee.economics.isInverse)
+        let touch = record.pointee.touch
+        new.isUnpriced =
+            touch.bidQuantity == 0 && touch.askQuantity == 0 && (record.pointee.position.quantity != 0 || isShared)
         record.pointee.valuation = isSettled && !isShared ? .none : .fresh
+        totals.pointee.unpriced += (new.isUnpriced ? 1 : 0) - (row.pointee.isUnpriced ? 1 : 0)
         let purse = purses + new.purse
         totals.pointee.gross += new.gross - row.pointee.gross
         totals.pointee.long += new.long - row.pointee.long
@@ -240,6 +244,8 @@ struct RiskRow {
     var flow: Int128 = 0
     var loss: Int128 = 0
     var result: Int128 = 0
+    /// It is held, and no touch says what it is worth.
+    var isUnpriced = false
 
     /// What the position had earned and paid when it was valued.
     var realised: Int128 = 0
@@ -260,6 +266,8 @@ struct RiskTotals {
     var long: Int128 = 0
     var short: Int128 = 0
     var result: Int128 = 0
+    /// Instruments that are held and of which no touch says what they are worth.
+    var unpriced = 0
     /// Instruments on the list.
     var changed = 0
 }

@@ -14,6 +14,8 @@ package struct RiskStateChange: Sendable, Equatable {
         case resumed = 5
         /// A trading day has begun; nothing else has changed.
         case newDay = 6
+        /// The day as it is, written down for its peak; nothing has changed. Only the journal is told.
+        case peak = 7
     }
 
     /// From 1, in this run.

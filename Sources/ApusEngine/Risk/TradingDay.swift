@@ -45,6 +45,7 @@ struct DayWatch {
     private(set) var end: UInt64 = 0
     private var maxLoss: Int128?
     private var maxDrawdown: Int128?
+    private var hasRisen = false
     private let hour: Int
     private static var length: Int128 { 86_400_000_000_000 }
 
@@ -73,10 +74,17 @@ struct DayWatch {
         return true
     }
 
+    /// Whether the peak has risen since the day was written down, and a limit depends on it.
+    var owesPeak: Bool { hasRisen && maxDrawdown != nil }
+
+    /// The day was written down as it is.
+    mutating func wrote() { hasRisen = false }
+
     /// Takes up a day that a run before has begun.
     mutating func restore(_ day: TradingDay) {
         self.day = day
         end = 0
+        hasRisen = false
         renewFloor()
     }
 
@@ -88,6 +96,7 @@ struct DayWatch {
 
     private mutating func begin(_ result: Int128) {
         (day.start, day.peak) = (Money(atoms: result), Money(atoms: result))
+        hasRisen = false
         renewFloor()
     }
 
@@ -106,6 +115,7 @@ struct DayWatch {
 
     private mutating func rise(_ result: Int128) {
         day.peak = Money(atoms: result)
+        hasRisen = true
         renewFloor()
     }
 
