@@ -244,4 +244,24 @@ import Testing
         next.turn()
         #expect(next.agent.risk.strategies[0].trip == .drawdown)
     }
+
+    @Test func whatAStrategyDoesNotTradeAnyMoreMustBeFlat() throws {
+        let journal = journal(), (team, _, taker) = try traded(journal)
+        func start(_ symbols: [String: [String]]) throws -> Team {
+            try Team(symbols: symbols, restoring: try replayed(journal))
+        }
+        #expect {
+            try start(["maker": ["ETHUSDT"]])
+        } throws: { "\($0)".contains("strategy maker holds 0.010 of BTCUSDT") }
+        #expect(try start(["maker": ["BTCUSDT"]]).held(0) == 10)
+        // Flat, with an order that is still open.
+        team.fill(taker, 4, trade: 3, price: 9_980)
+        team.turn()
+        #expect {
+            try start(["taker": ["ETHUSDT"]])
+        } throws: { "\($0)".contains("strategy taker has an order of BTCUSDT open") }
+        team.sink.report(APUS_REPORT_CANCELED, taker) { $0.cumulative = 4 }
+        team.turn()
+        #expect(try start(["taker": ["ETHUSDT"]]).held(1) == 0)
+    }
 }

@@ -4,11 +4,13 @@ internal import CApusRing
 extension DecisionAgent {
     /// Goes on from what recovery has found: positions, open orders, trades that count no more, a halt. Before `start`, with the
     /// journal of the new run opened after it by `openJournal` and `write`.
-    /// - Throws: `JournalError` when the journal knows more open orders than this engine has room for.
+    /// - Throws: `JournalError` when the journal knows more open orders than this engine has room for, or when a strategy holds or has
+    ///   open what it does not trade any more.
     package func restore(_ state: JournalState, wall now: UInt64, monotonic: UInt64) throws(JournalError) {
         guard state.orders.openCount <= orders.capacity else {
             throw JournalError("\(state.orders.openCount) orders are open, more than the engine's \(orders.capacity)")
         }
+        for setting in settings where !setting.symbols.isEmpty { try Self.check(setting, state) }
         for index in 0..<table.count {
             guard let known = state.instrument(table[index].symbol) else { continue }
             table.records[index].position = known.record.pointee.position
@@ -40,6 +42,29 @@ extension DecisionAgent {
         }
         self.state.pointee.nextQuery = 0
         shareOrders()
+    }
+
+    /// What a strategy could not trade any more would stay with it and count in its result for ever.
+    private static func check(_ setting: StrategySetting, _ state: JournalState) throws(JournalError) {
+        for index in 0..<state.instruments.count {
+            let instrument = state.instruments[index]
+            if setting.symbols.contains(instrument.symbol) { continue }
+            let held = state.position(of: setting.name, instrument, among: [setting.name]).quantity
+            if held != 0 {
+                throw JournalError(
+                    "strategy \(setting.name) holds \(instrument.text(Quantity(units: held))) of \(instrument.symbol), which "
+                        + "is not among its symbols any more: list it again, or run the strategy as before until it "
+                        + "holds nothing")
+            }
+            let isOpen = state.openOrders.contains {
+                $0.order.instrument == instrument && state.owner($0.order.strategy) == setting.name
+            }
+            if isOpen {
+                throw JournalError(
+                    "strategy \(setting.name) has an order of \(instrument.symbol) open, which is not among its symbols any "
+                        + "more: list it again, or let recovery cancel what is open (recovery.open_orders: cancel)")
+            }
+        }
     }
 
     /// Each strategy gets back what is its own; what belongs to none of them is nobody's.
