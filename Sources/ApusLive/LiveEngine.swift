@@ -90,10 +90,10 @@ package final class LiveEngine: @unchecked Sendable {
         let nobody = StrategyDescription(name: "reconcile", summary: "") { _ in Nobody() }
         var configuration = configuration
         configuration.engine.limits.strategies = [:]
-        // What is whose stays so.
-        let names = journal.opened.state.strategies.isSplit ? journal.opened.state.strategies.names : [""]
+        // What is whose stays so, and what was found is nobody's in every later replay too.
+        configuration.engine.keepsApart = journal.opened.state.strategies.isSplit
         let engine = try LiveEngine(
-            configuration, metadata, strategies: names.map { StrategySetting(nobody, name: $0) }, journal: journal)
+            configuration, metadata, strategies: [StrategySetting(nobody, name: "")], journal: journal)
         try engine.restore(apus_clock_now(apus_wire_clock(engine.feed.wire)))
         engine.closeJournal()
     }

@@ -112,12 +112,8 @@ import Testing
         let state = try replayed(journal)
         let recovery = try Reconciliation(
             state, RecoveryRule(), instruments: [definition()], strategies: ["maker", "taker"])
-        let foreign = VenueTrade(
-            tradeID: 9, clientID: nil, venueID: 900, symbol: "BTCUSDT", side: .buy,
-            price: ExactDecimal(digits: 10_000, decimals: 2), quantity: ExactDecimal(digits: 3, decimals: 3),
-            fee: .zero, isMaker: false, time: later)
         let told = AccountSnapshot(
-            time: later, openOrders: [], trades: [foreign],
+            time: later, openOrders: [], trades: [foreignTrade()],
             positions: [VenuePosition(symbol: "BTCUSDT", quantity: ExactDecimal(digits: 13, decimals: 3))])
         _ = recovery.compare(told, answers: [:], now: later)
         let both = try Team(["maker", "taker"])
@@ -263,5 +259,53 @@ import Testing
         team.sink.report(APUS_REPORT_CANCELED, taker) { $0.cumulative = 4 }
         team.turn()
         #expect(try start(["taker": ["ETHUSDT"]]).held(1) == 0)
+    }
+
+    /// A run that only writes down what recovery has found (`apus reconcile --apply`) names nobody, and no later replay counts that
+    /// otherwise.
+    @Test(arguments: [true, false])
+    func whatIsSettledWithoutTradingIsWhoseItWas(isFresh: Bool) throws {
+        let journal = journal()
+        if !isFresh {
+            let alone = try Team(["maker"], journal: port(journal))
+            alone.open()
+            try alone.trade(0, .buy, 10, trade: 1)
+        }
+        let state = try replayed(journal)
+        let recovery = try Reconciliation(
+            state, RecoveryRule(), instruments: [definition()], strategies: ["maker", "taker"])
+        let told = AccountSnapshot(
+            time: later, openOrders: [], trades: isFresh ? [] : [foreignTrade()],
+            positions: [VenuePosition(symbol: "BTCUSDT", quantity: ExactDecimal(digits: 13, decimals: 3))])
+        for _ in 0..<2 { _ = recovery.compare(told, answers: [:], now: later) }
+        let settled = try Team([""], journal: port(journal), restoring: state) {
+            $0.keepsApart = state.strategies.isSplit
+        }
+        settled.agent.write(recovery.corrections, settled.feed.now)
+        settled.agent.closeJournal(settled.feed.now)
+        let both = try Team(["maker", "taker"], restoring: try replayed(journal))
+        let held: Int64 = isFresh ? 0 : 10
+        #expect([both.held(0), both.held(1), both.nobodys, both.whole] == [held, 0, 13 - held, 13])
+    }
+
+    private func foreignTrade() -> VenueTrade {
+        VenueTrade(
+            tradeID: 9, clientID: nil, venueID: 900, symbol: "BTCUSDT", side: .buy,
+            price: ExactDecimal(digits: 10_000, decimals: 2), quantity: ExactDecimal(digits: 3, decimals: 3),
+            fee: .zero, isMaker: false, time: later)
+    }
+
+    /// What was settled before any strategy had a name stays nobody's, and is not lost between them.
+    @Test func whatARunWithoutANameHeldIsCountedOnce() throws {
+        let journal = journal()
+        let alone = try Team([""], journal: port(journal))
+        alone.open()
+        try alone.trade(0, .buy, 10, trade: 1)
+        let state = try replayed(journal)
+        _ = try Reconciliation(state, RecoveryRule(), instruments: [definition()], strategies: ["maker", "taker"])
+        let both = try Team(["maker", "taker"], journal: port(journal), restoring: state)
+        #expect([both.held(0), both.held(1), both.nobodys, both.whole] == [0, 0, 10, 10])
+        let again = try Team(["maker", "taker"], restoring: try replayed(journal))
+        #expect([again.held(0), again.held(1), again.nobodys, again.whole] == [0, 0, 10, 10])
     }
 }

@@ -22,7 +22,9 @@ extension DecisionAgent {
         guard let journal else { return }
         withUnsafePointer(to: run) { _ = journal.append(APUS_JOURNAL_RUN_START, $0, now, wall(now)) }
         for index in 0..<table.count { note(instrument: index, now) }
-        for number in settings.indices where !settings[number].name.isEmpty { note(strategy: number, now) }
+        for number in settings.indices where fanOut != nil || !settings[number].name.isEmpty {
+            note(strategy: number, now)
+        }
         state.pointee.notedTrading = apus_trading_outside(sink.queues.pointee.trading)
         if state.pointee.notedTrading != UInt64(APUS_TRADING_ACTIVE.rawValue) {
             tell(trading: state.pointee.notedTrading, from: UInt64(APUS_TRADING_ACTIVE.rawValue), now)

@@ -25,14 +25,14 @@ extension JournalState {
     /// Takes in what a run says of one of its strategies: its name, its number and its word.
     func name(_ state: apus_journal_state) throws(JournalError) {
         let name = state.text
+        if state.values.0 != 0 { keepApart(isFirst: runs <= 1) }
         if name.isEmpty { return }
         strategies.words[name] = TradingState(rawValue: state.after) ?? .halted
-        if state.values.0 == 0 && !strategies.isSplit {
+        guard strategies.isSplit else {
             // One that has everything takes over what another one had alone.
             strategies.names = [name]
             return
         }
-        keepApart()
         if let known = strategies.names.firstIndex(of: name) {
             strategies.places[UInt8(truncatingIfNeeded: state.number)] = UInt8(known)
             return
@@ -50,9 +50,10 @@ extension JournalState {
     }
 
     /// From now on what is whose is kept apart: what there is belongs to the one that was alone, "" where nothing told its name.
-    func keepApart() {
+    /// - Parameter isFirst: nobody has traded before.
+    func keepApart(isFirst: Bool) {
         if strategies.isSplit { return }
-        let isFirst = strategies.names.isEmpty && runs <= 1
+        let isFirst = isFirst && strategies.names.isEmpty
         let ledger = StrategyLedger(strategies: isFirst ? 0 : 1, instruments: instruments.capacity)
         for index in 0..<instruments.count where !isFirst {
             let record = instruments.records + index, row = ledger.rows.row(0, record)

@@ -44,7 +44,7 @@ package final class Reconciliation {
         self.rule = rule
         isFresh = state.records == 0
         // Before anything is settled: the next replay will keep it apart from here on too.
-        if strategies != nil { state.keepApart() }
+        if strategies != nil { state.keepApart(isFirst: state.runs == 0) }
         for definition in instruments { try state.add(definition) }
         for index in 0..<state.instruments.count {
             let instrument = state.instruments[index], record = instrument.record
