@@ -308,4 +308,36 @@ import Testing
         let again = try Team(["maker", "taker"], restoring: try replayed(journal))
         #expect([again.held(0), again.held(1), again.nobodys, again.whole] == [0, 0, 10, 10])
     }
+
+    @Test func feesInAnotherAssetAreWorthWhatTheyWere() throws {
+        let journal = journal()
+        func pay(_ team: Team, _ trade: UInt64) throws {
+            team.open()
+            let id = try #require(team.limit(0, .buy, 10).id)
+            team.sink.report(APUS_REPORT_FILL, id) {
+                ($0.quantity, $0.price, $0.trade_id, $0.fee) = (10, 10_000, trade, 100_000_000)
+                $0.flags = UInt8(APUS_REPORT_FEE_OTHER_ASSET.rawValue)
+            }
+            team.turn()
+        }
+        // 6 · 10^20 of 10^-18: more than fits into one half.
+        let first = try Team(journal: port(journal)) { $0.otherFeeRate = Money(whole: 600) }
+        try pay(first, 1)
+        let state = try replayed(journal)
+        let known = try #require(state.instrument("BTCUSDT"))
+        #expect(known.record.pointee.position == first.instrument.record.pointee.position)
+        #expect(known.record.pointee.position.fees == Money(whole: 600).atoms)
+        #expect(
+            state.position(of: "maker", known, among: ["maker", "taker"])
+                == first.agent.life.pointee.rows.row(0, first.instrument.record).pointee.position)
+        // The next run knows no rate any more, or another one.
+        for (run, rate) in [(UInt32(8), Money.zero), (9, Money(whole: 500))] {
+            let next = try Team(journal: port(journal), restoring: try replayed(journal)) {
+                ($0.runTag, $0.otherFeeRate) = (run, rate)
+            }
+            try pay(next, UInt64(run))
+            let after = try #require(try replayed(journal).instrument("BTCUSDT"))
+            #expect(after.record.pointee.position == next.instrument.record.pointee.position)
+        }
+    }
 }

@@ -49,6 +49,8 @@ enum apus_journal_subject {
     APUS_SUBJECT_POSITION = 7, // of `number`, an instrument, values[0] is held, entered at values[1] (0: not known),
                                // with all trades up to the venue's time values[2]: taken over from the venue
     APUS_SUBJECT_STRATEGY_DAY = 8, // as APUS_SUBJECT_DAY, of the strategy `name`
+    APUS_SUBJECT_FEE_RATE =
+        9, // what a fee in another asset is worth in this run: values[0], values[1]: low and high half
 };
 
 typedef struct apus_journal_run {

@@ -145,7 +145,9 @@ struct JournalWords {
 
     private mutating func state(_ state: apus_journal_state) -> (String, String, [(String, JSONText)]) {
         var state = state
-        let subjects = ["", "trading", "strategy", "breaker", "limit", "day", "recovery", "position", "strategy_day"]
+        let subjects = [
+            "", "trading", "strategy", "breaker", "limit", "day", "recovery", "position", "strategy_day", "fee_rate",
+        ]
         let subject = Int(state.subject) < subjects.count ? subjects[Int(state.subject)] : "\(state.subject)"
         let name = withUnsafeBytes(of: &state.name) { Self.text($0) }
         let values = [state.values.0, state.values.1, state.values.2, state.values.3]
@@ -162,6 +164,8 @@ struct JournalWords {
             words += " \(Self.trading(state.before)) to \(Self.trading(state.after))"
             if let cause { words += ", \(cause)" }
             if let day { words += ", began at \(day.start), peak \(day.peak)" }
+        case APUS_SUBJECT_FEE_RATE.rawValue:
+            words += " of another asset \(Money(low: state.values.0, high: state.values.1))"
         case APUS_SUBJECT_POSITION.rawValue:
             let known = instruments[state.number]
             words += " of \(symbol(state.number)) taken over: \(decimal(state.values.0, known?.quantity))"

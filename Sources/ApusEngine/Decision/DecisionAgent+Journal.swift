@@ -21,6 +21,7 @@ extension DecisionAgent {
     package func openJournal(_ run: apus_journal_run, _ now: UInt64) {
         guard let journal else { return }
         withUnsafePointer(to: run) { _ = journal.append(APUS_JOURNAL_RUN_START, $0, now, wall(now)) }
+        noteFeeRate(now)
         for index in 0..<table.count { note(instrument: index, now) }
         for number in settings.indices where fanOut != nil || !settings[number].name.isEmpty {
             note(strategy: number, now)
@@ -45,6 +46,16 @@ extension DecisionAgent {
     package func note(_ change: apus_journal_state, _ now: UInt64) {
         guard let journal else { return }
         withUnsafePointer(to: change) { _ = journal.append(APUS_JOURNAL_STATE, $0, now, wall(now)) }
+    }
+
+    /// What fees in another asset are worth: a replay counts them as this run does.
+    private func noteFeeRate(_ now: UInt64) {
+        if configuration.otherFeeRate == .zero { return }
+        var told = apus_journal_state()
+        told.subject = UInt8(APUS_SUBJECT_FEE_RATE.rawValue)
+        told.values.0 = Int64(truncatingIfNeeded: configuration.otherFeeRate.atoms)
+        told.values.1 = Int64(truncatingIfNeeded: configuration.otherFeeRate.atoms >> 64)
+        note(told, now)
     }
 
     /// Whose orders carry that number, what its word is, and whether what is whose is kept apart.

@@ -246,13 +246,15 @@ extension TradingDay {
     package init?(_ state: apus_journal_state) {
         let subjects = [APUS_SUBJECT_DAY.rawValue, APUS_SUBJECT_STRATEGY_DAY.rawValue]
         guard subjects.contains(UInt32(state.subject)) else { return nil }
-        func amount(_ low: Int64, _ high: Int64) -> Money {
-            Money(atoms: Int128(high) << 64 | Int128(UInt64(bitPattern: low)))
-        }
         self.init()
         number = Int64(Int16(bitPattern: state.number))
-        start = amount(state.values.0, state.values.1)
-        peak = amount(state.values.2, state.values.3)
+        start = Money(low: state.values.0, high: state.values.1)
+        peak = Money(low: state.values.2, high: state.values.3)
         trip = Trip(rawValue: state.reserved)
     }
+}
+
+extension Money {
+    /// Of its two halves in a journal's record.
+    package init(low: Int64, high: Int64) { self.init(atoms: Int128(high) << 64 | Int128(UInt64(bitPattern: low))) }
 }

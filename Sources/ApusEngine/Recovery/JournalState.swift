@@ -33,6 +33,8 @@ package final class JournalState {
     /// Which order a trade belongs to: some venues name a trade's order only by their own number, or not at all.
     private var owners: [TradeKey: [UInt64]] = [:]
     private var byVenueID: [UInt64: UInt64] = [:]
+    /// What fees in another asset are worth in the present run.
+    private var otherFeeRate = Money.zero
     /// The journal's numbers of instruments, which each run gives anew.
     private var numbers: [UInt16: Int] = [:]
 
@@ -71,7 +73,9 @@ package final class JournalState {
         case APUS_JOURNAL_RUN_START.rawValue: begin(payload.load(as: apus_journal_run.self))
         case APUS_JOURNAL_INSTRUMENT.rawValue:
             let instrument = payload.load(as: apus_journal_instrument.self)
-            numbers[instrument.index] = try add(instrument, at: record.pointee.number).index
+            let known = try add(instrument, at: record.pointee.number)
+            known.record.pointee.otherFeeRate = otherFeeRate
+            numbers[instrument.index] = known.index
         case APUS_JOURNAL_INTENT.rawValue:
             let order = payload.load(as: apus_order.self)
             try intend(order, record.pointee, try instrument(order.instrument, record.pointee.number))
@@ -106,6 +110,7 @@ package final class JournalState {
             }
         numbers.removeAll(keepingCapacity: true)
         strategies.begin()
+        otherFeeRate = .zero
         doubt()
     }
 
@@ -289,6 +294,7 @@ package final class JournalState {
         case APUS_SUBJECT_DAY.rawValue: day = change
         case APUS_SUBJECT_STRATEGY.rawValue: try name(change)
         case APUS_SUBJECT_STRATEGY_DAY.rawValue: day(change)
+        case APUS_SUBJECT_FEE_RATE.rawValue: otherFeeRate = Money(low: change.values.0, high: change.values.1)
         case APUS_SUBJECT_POSITION.rawValue:
             guard let index = numbers[change.number] else { return }
             hold(
