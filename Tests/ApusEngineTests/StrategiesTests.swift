@@ -293,4 +293,30 @@ struct Team {
                 configuration: EngineConfiguration(runTag: 1))
         } throws: { ($0 as? ParameterError)?.strategy == "b" && ($0 as? ParameterError)?.key == "size" }
     }
+
+    @Test func whatTheyDoAddsUpToTheAccounts() throws {
+        var limits = wideLimits()
+        limits.strategies["maker"] = StrategyLimits()
+        limits.strategies["maker"]?.ordersPerMinute = 2
+        let team = try Team(symbols: ["taker": ["ETHUSDT"]], limits: limits)
+        team.open(0)
+        team.open(1)
+        #expect(team.limit(1, .buy, 1).refusal == .unknownInstrument)
+        let id = try #require(team.limit(0, .buy, 1).id)
+        team.sink.report(APUS_REPORT_ACCEPTED, id)
+        team.turn()
+        #expect(team.context(0).modify(id, price: Price(units: 9_990), quantity: Quantity(units: 2)).id != nil)
+        #expect(team.context(0).modify(id, price: Price(units: 9_990), quantity: Quantity(units: 3)).id == nil)
+        #expect(team.context(0).cancel(OrderID(99)).refusal == .noSuchOrder)
+        let waiting = try #require(team.limit(0, .buy, 1, whenLimited: .queue).id)
+        team.context(0).cancel(waiting)
+        var refusal: Refusal?
+        while refusal == nil { refusal = team.limit(1, .buy, 1, of: 1).refusal }
+        #expect(refusal == .orderRingFull)
+        team.turn()
+        let whole = team.agent.summary, parts = whole.strategies
+        #expect(parts.map(\.orders) == [2, whole.orders - 2])
+        #expect(parts.map(\.modifies) == [1, 0] && whole.modifies == 1)
+        #expect(parts.map(\.blocked) == [3, 2] && whole.blocked.values.reduce(0, +) == 5)
+    }
 }

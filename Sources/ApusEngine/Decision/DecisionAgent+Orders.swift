@@ -37,16 +37,16 @@ extension DecisionAgent {
     }
 
     private func place(_ request: OrderRequest, _ caller: OrderDesk.Caller) -> Placement {
-        guard caller.pointee.trades(request.instrument) else { return refuse(.unknownInstrument) }
-        guard orders.hasRoom else { return refuse(.orderTableFull) }
-        guard hasJournalRoom else { return refuse(.journalFull) }
-        guard state.pointee.nextOrder != .max else { return refuse(.identifiersExhausted) }
+        guard caller.pointee.trades(request.instrument) else { return refuse(.unknownInstrument, caller) }
+        guard orders.hasRoom else { return refuse(.orderTableFull, caller) }
+        guard hasJournalRoom else { return refuse(.journalFull, caller) }
+        guard state.pointee.nextOrder != .max else { return refuse(.identifiersExhausted, caller) }
         let id = OrderID(UInt64(configuration.runTag) << 32 | UInt64(state.pointee.nextOrder))
-        guard orders.find(id) == nil else { return refuse(.duplicateIdentifier) }
+        guard orders.find(id) == nil else { return refuse(.duplicateIdentifier, caller) }
         let verdict = gate.pointee.approve(request, id: id, openOrders: orders.openCount, now: core.pointee.now)
         switch consume verdict {
         case .refused(let refusal):
-            return refusal.isOfRate && request.whenLimited == .queue ? wait(request, id) : blocked(refusal)
+            return refusal.isOfRate && request.whenLimited == .queue ? wait(request, id, caller) : blocked(refusal)
         case .approved(let approved):
             // Also when the ring is full: the journal knows the number then.
             state.pointee.nextOrder += 1
@@ -54,8 +54,9 @@ extension DecisionAgent {
             let expire = request.expiry == 0 ? 0 : self.wall(request.expiry) / 1_000_000
             approved.identify(wall: wall, expire: expire, venue: 0)
             let limit = approved.withRequest { $0.pointee.limit }
-            guard send(approved, APUS_ORDER_PLACE) else { return refuse(.orderRingFull) }
+            guard send(approved, APUS_ORDER_PLACE) else { return refuse(.orderRingFull, caller) }
             state.pointee.orders &+= 1
+            gate.pointee.countPlaced(of: request.strategy)
             life.pointee.place(Order(id: id, request), now: core.pointee.now)
             valueLater(request.instrument.record)
             if let record = orders.find(id) {
@@ -71,12 +72,12 @@ extension DecisionAgent {
     }
 
     private func cancel(_ id: OrderID, _ caller: OrderDesk.Caller) -> Placement {
-        guard let record = find(id, caller), record.pointee.order.isOpen else { return refuse(.noSuchOrder) }
-        guard record.pointee.order.state != .pendingCancel else { return refuse(.changePending) }
+        guard let record = find(id, caller), record.pointee.order.isOpen else { return refuse(.noSuchOrder, caller) }
+        guard record.pointee.order.state != .pendingCancel else { return refuse(.changePending, caller) }
         if record.pointee.isWaiting { return withdraw(record) }
         let request = gate.pointee.pass(record.pointee.order, action: APUS_ORDER_CANCEL)
         identify(request, record)
-        guard send(request, APUS_ORDER_CANCEL) else { return refuse(.orderRingFull) }
+        guard send(request, APUS_ORDER_CANCEL) else { return refuse(.orderRingFull, caller) }
         life.pointee.cancelSent(record)
         gate.pointee.countCancel(core.pointee.now)
         state.pointee.cancels &+= 1
@@ -86,17 +87,17 @@ extension DecisionAgent {
     private func modify(
         _ id: OrderID, price: Int64, quantity: Int64, _ caller: OrderDesk.Caller
     ) -> Placement {
-        guard let record = find(id, caller), record.pointee.order.isOpen else { return refuse(.noSuchOrder) }
+        guard let record = find(id, caller), record.pointee.order.isOpen else { return refuse(.noSuchOrder, caller) }
         switch record.pointee.order.state {
-        case .pendingNew where record.pointee.isWaiting: return refuse(.changePending)
-        case .pendingCancel, .pendingModify, .unknown: return refuse(.changePending)
+        case .pendingNew where record.pointee.isWaiting: return refuse(.changePending, caller)
+        case .pendingCancel, .pendingModify, .unknown: return refuse(.changePending, caller)
         // The one before may still arrive, and would undo this one.
-        default: if record.pointee.isChangeInDoubt { return refuse(.changePending) }
+        default: if record.pointee.isChangeInDoubt { return refuse(.changePending, caller) }
         }
         let order = record.pointee.order
         // The gate judges what is still to be filled; the venue is told the whole quantity.
-        guard quantity > order.filled.units else { return refuse(.quantityNotPositive) }
-        guard hasJournalRoom else { return refuse(.journalFull) }
+        guard quantity > order.filled.units else { return refuse(.quantityNotPositive, caller) }
+        guard hasJournalRoom else { return refuse(.journalFull, caller) }
         let request = OrderRequest(
             instrument: order.instrument, side: order.side, type: order.type, timeInForce: order.timeInForce,
             isReduceOnly: order.isReduceOnly, price: price, quantity: quantity, expiry: order.expiryTime,
@@ -108,17 +109,18 @@ extension DecisionAgent {
         case .refused(let refusal): return blocked(refusal)
         case .approved(let approved):
             identify(approved, record)
-            guard send(approved, APUS_ORDER_MODIFY) else { return refuse(.orderRingFull) }
+            guard send(approved, APUS_ORDER_MODIFY) else { return refuse(.orderRingFull, caller) }
             life.pointee.modifySent(record, price: price, quantity: quantity, now: core.pointee.now)
             valueLater(order.instrument.record)
             state.pointee.modifies &+= 1
+            gate.pointee.countModified(of: order.strategy)
             apus_count(apus_counters_decide(counters, APUS_COUNT_ORDERS_APPROVED.rawValue), 1)
             return .placed(id)
         }
     }
 
-    func refuse(_ refusal: Refusal) -> Placement {
-        gate.pointee.count(refused: refusal)
+    func refuse(_ refusal: Refusal, _ caller: OrderDesk.Caller) -> Placement {
+        gate.pointee.count(refused: refusal, of: caller.pointee.strategy)
         return blocked(refusal)
     }
 

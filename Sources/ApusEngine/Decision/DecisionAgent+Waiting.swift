@@ -27,10 +27,11 @@ struct WaitingOrders {
 
 extension DecisionAgent {
     /// An order that only the rate holds up is open from now on, and leaves when there is a token.
-    func wait(_ request: OrderRequest, _ id: OrderID) -> Placement {
-        guard !state.pointee.waiting.isFull else { return refuse(.queueFull) }
+    func wait(_ request: OrderRequest, _ id: OrderID, _ caller: OrderDesk.Caller) -> Placement {
+        guard !state.pointee.waiting.isFull else { return refuse(.queueFull, caller) }
         state.pointee.nextOrder += 1
         state.pointee.orders &+= 1
+        gate.pointee.countPlaced(of: request.strategy)
         state.pointee.waiting.add(id)
         life.pointee.place(Order(id: id, request), now: core.pointee.now)
         gate.pointee.remember(request, request.instrument.record)
@@ -88,7 +89,10 @@ extension DecisionAgent {
             riskNoLater(than: token)
             return nil
         }
-        guard hasJournalRoom else { return .some(.refused(.journalFull)) }
+        guard hasJournalRoom else {
+            gate.pointee.count(refused: .journalFull, of: request.strategy)
+            return .some(.refused(.journalFull))
+        }
         let verdict = gate.pointee.approve(
             request, id: record.pointee.order.id, replacing: Replaced(record), openOrders: orders.openCount, now: now)
         switch consume verdict {

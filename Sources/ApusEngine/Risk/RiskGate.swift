@@ -182,13 +182,23 @@ package struct RiskGate: ~Copyable {
     package func count(_ refusal: Refusal) -> UInt64 { refusals[Int(refusal.rawValue)] }
 
     private mutating func refuse(_ refusal: Refusal, of strategy: UInt8) -> Verdict {
-        count(refused: refusal)
-        if rows.isSplit && strategy != Order.nobody { shares[Int(strategy)].refused &+= 1 }
+        count(refused: refusal, of: strategy)
         return .refused(refusal)
     }
 
     /// Counts a refusal, also one that was found elsewhere.
-    mutating func count(refused refusal: Refusal) { refusals[Int(refusal.rawValue)] &+= 1 }
+    mutating func count(refused refusal: Refusal, of strategy: UInt8) {
+        refusals[Int(refusal.rawValue)] &+= 1
+        if hasShare(strategy) { shares[Int(strategy)].refused &+= 1 }
+    }
+
+    /// Counts an order that the strategy has placed, also one that waits.
+    mutating func countPlaced(of strategy: UInt8) { if hasShare(strategy) { shares[Int(strategy)].placed &+= 1 } }
+
+    /// Counts a change that was sent.
+    mutating func countModified(of strategy: UInt8) { if hasShare(strategy) { shares[Int(strategy)].modified &+= 1 } }
+
+    private func hasShare(_ strategy: UInt8) -> Bool { rows.isSplit && strategy != Order.nobody }
 
     /// Counts a cancel: it passes, whatever the rate.
     mutating func countCancel(_ now: UInt64) {
@@ -229,7 +239,6 @@ package struct RiskGate: ~Copyable {
             openOrders: openOrders, now: now)
         if let refusal = check(request, place, band) { return refuse(refusal, of: request.strategy) }
         takeTokens(request, record)
-        if rows.isSplit { takeShare(request, isNew: place.isNew) }
         remember(request, record)
         let approval = ApprovedOrder(approved)
         let order = approved.pointer(to: \.order)!
@@ -253,12 +262,7 @@ package struct RiskGate: ~Copyable {
         func takeTokens(_ request: OrderRequest, _ record: UnsafeMutablePointer<InstrumentRecord>) {
             rate.take(now)
             rates[bucket(record, request.strategy)].take(now)
-        }
-
-        func takeShare(_ request: OrderRequest, isNew: Bool) {
-            let share = shares + Int(request.strategy)
-            share.pointee.rate.take(now)
-            if isNew { share.pointee.placed &+= 1 } else { share.pointee.modified &+= 1 }
+            if rows.isSplit { shares[Int(request.strategy)].rate.take(now) }
         }
     }
 
