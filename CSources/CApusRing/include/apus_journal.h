@@ -42,15 +42,15 @@ enum apus_journal_subject {
     APUS_SUBJECT_STRATEGY = 2, // the same of the strategy `name`, whose orders carry `number` in this run
     APUS_SUBJECT_BREAKER = 3,  // before, after: its states; name: which
     APUS_SUBJECT_LIMIT = 4,    // name: which; values[0], values[1]: before and after
-    // What may be sent has changed, or the day's peak is to be kept; in `reason` why. `number`: the trading day; `reserved`: its limit that was reached; values: its
-    // start and its peak, each low and high half.
+    // What may be sent has changed, or the day's peak is to be kept; in `reason` why. `number`: the trading day; `reserved`: its
+    // limit that was reached; values: its start and its peak, each low and high half.
     APUS_SUBJECT_DAY = 5,
     APUS_SUBJECT_RECOVERY = 6, // after: 1 both sides agree, 2 they do not; values[0]: differences found
     APUS_SUBJECT_POSITION = 7, // of `number`, an instrument, values[0] is held, entered at values[1] (0: not known),
                                // with all trades up to the venue's time values[2]: taken over from the venue
     APUS_SUBJECT_STRATEGY_DAY = 8, // as APUS_SUBJECT_DAY, of the strategy `name`
-    APUS_SUBJECT_FEE_RATE =
-        9, // what a fee in another asset is worth in this run: values[0], values[1]: low and high half
+    // What a fee in another asset is worth in this run: values[0], values[1]: low and high half.
+    APUS_SUBJECT_FEE_RATE = 9,
 };
 
 typedef struct apus_journal_run {
