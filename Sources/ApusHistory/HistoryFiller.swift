@@ -91,8 +91,22 @@ package final class HistoryFiller {
         switch UInt32(record.pointee.kind) {
         case APUS_JOURNAL_INTENT.rawValue, APUS_JOURNAL_ADOPTED.rawValue: try takeIntent(record)
         case APUS_JOURNAL_REPORT.rawValue: try takeReport(record)
+        case APUS_JOURNAL_STATE.rawValue: try takeState(record)
         default: try state.take(record)
         }
+    }
+
+    /// A position that was taken over from the venue, or strategies that are kept apart from now on.
+    private func takeState(_ record: UnsafePointer<apus_journal_record>) throws(JournalError) {
+        let wasSplit = state.strategies.isSplit
+        try state.take(record)
+        let change = payload(record).load(as: apus_journal_state.self)
+        if UInt32(change.subject) == APUS_SUBJECT_POSITION.rawValue,
+            let instrument = state.instrument(journaled: change.number)
+        {
+            changedInstruments.insert(instrument.index)
+        }
+        if state.strategies.isSplit && !wasSplit { changedInstruments.formUnion(0..<state.instruments.count) }
     }
 
     private func takeIntent(_ record: UnsafePointer<apus_journal_record>) throws(JournalError) {
@@ -102,7 +116,7 @@ package final class HistoryFiller {
         let id = isNew ? intent.client_id : intent.target_id
         guard let known = state.orders.find(OrderID(id)) else { return }
         let instrument = known.pointee.order.instrument
-        if orders[id] == nil { orders[id] = row(known, intent, Int64(clamping: record.pointee.wall_ns)) }
+        if orders[id] == nil { orders[id] = row(known, Int64(clamping: record.pointee.wall_ns)) }
         changedOrders.insert(id)
         if isNew { change(record, instrument) { $0.orders += 1 } }
     }
@@ -157,7 +171,8 @@ package final class HistoryFiller {
         batch.fills.append(
             HistoryFill(
                 record: Int64(bitPattern: record.pointee.number), kind: kind.rawValue,
-                orderID: order.map { Int64(bitPattern: $0.id.value) }, symbol: instrument.symbol,
+                orderID: order.map { Int64(bitPattern: $0.id.value) },
+                strategy: order.flatMap { orders[$0.id.value]?.strategy }, symbol: instrument.symbol,
                 side: "\(order?.side ?? Side(rawValue: report.side) ?? .buy)",
                 price: text(report.price > 0 ? report.price : order?.price.units ?? 0, instrument.priceDecimals),
                 quantity: text(told, instrument.quantityDecimals), fee: fees.description,
@@ -174,12 +189,12 @@ package final class HistoryFiller {
         changedDays.insert(key)
     }
 
-    private func row(
-        _ known: UnsafeMutablePointer<OrderRecord>, _ intent: apus_order, _ time: Int64
-    ) -> HistoryOrder {
+    private func row(_ known: UnsafeMutablePointer<OrderRecord>, _ time: Int64) -> HistoryOrder {
         let order = known.pointee.order
+        // Now: a later run may give its number to another one.
+        let strategy = state.owner(order.strategy).flatMap { $0.isEmpty ? nil : $0 }
         return HistoryOrder(
-            id: Int64(bitPattern: order.id.value), name: order.id.description, strategy: Int(intent.strategy),
+            id: Int64(bitPattern: order.id.value), name: order.id.description, strategy: strategy,
             symbol: order.instrument.symbol, side: "\(order.side)", type: "\(order.type)",
             timeInForce: "\(order.timeInForce)", isReduceOnly: order.isReduceOnly,
             price: text(order.price.units, order.instrument.priceDecimals),
@@ -208,7 +223,7 @@ package final class HistoryFiller {
             orders[id] = row
             batch.orders.append(row)
         }
-        for index in changedInstruments { batch.positions.append(position(state.instruments[index], now)) }
+        for index in changedInstruments { batch.positions += positions(state.instruments[index], now) }
         for key in changedDays { if let totals = days[key] { batch.days.append(day(key, totals)) } }
         if state.records > written, let account {
             try store.write(batch, through: state.records, account: account)
@@ -223,10 +238,18 @@ package final class HistoryFiller {
         }
     }
 
-    private func position(_ instrument: Instrument, _ now: Int64) -> HistoryPosition {
-        let position = Position(instrument.record)
-        return HistoryPosition(
-            symbol: instrument.symbol, quantity: text(position.quantity.units, instrument.quantityDecimals),
+    /// The account's, and the part of each strategy.
+    private func positions(_ instrument: Instrument, _ now: Int64) -> [HistoryPosition] {
+        [position(Position(instrument.record), of: "", instrument, now)]
+            + state.positions(of: instrument).map { position($0.position, of: $0.strategy, instrument, now) }
+    }
+
+    private func position(
+        _ position: Position, of strategy: String, _ instrument: Instrument, _ now: Int64
+    ) -> HistoryPosition {
+        HistoryPosition(
+            strategy: strategy, symbol: instrument.symbol,
+            quantity: text(position.quantity.units, instrument.quantityDecimals),
             averagePrice: position.averagePrice.map { text($0.units, instrument.priceDecimals) },
             realised: position.realised.description, fees: position.fees.description, changedAt: now)
     }

@@ -11,7 +11,8 @@ package struct HistoryOrder: Codable, Sendable, Equatable, FetchableRecord, Pers
     package var id: Int64
     /// The number as people see it, `run-order`.
     package var name: String
-    package var strategy: Int
+    /// The name of the strategy that placed it; nil: nobody's.
+    package var strategy: String?
     package var symbol: String
     package var side: String
     package var type: String
@@ -54,6 +55,8 @@ package struct HistoryFill: Codable, Sendable, Equatable, FetchableRecord, Persi
     package var kind: String
     /// The order's number; nil: of no order.
     package var orderID: Int64?
+    /// The name of the strategy that placed the order; nil: nobody's.
+    package var strategy: String?
     package var symbol: String
     package var side: String
     package var price: String
@@ -66,7 +69,7 @@ package struct HistoryFill: Codable, Sendable, Equatable, FetchableRecord, Persi
     package var time: Int64
 
     package enum CodingKeys: String, CodingKey {
-        case record, kind, symbol, side, price, quantity, fee, time
+        case record, kind, strategy, symbol, side, price, quantity, fee, time
         case orderID = "order_id"
         case isMaker = "maker"
         case tradeID = "trade_id"
@@ -77,6 +80,8 @@ package struct HistoryFill: Codable, Sendable, Equatable, FetchableRecord, Persi
 package struct HistoryPosition: Codable, Sendable, Equatable, FetchableRecord, PersistableRecord {
     package static let databaseTableName = "positions"
 
+    /// The name of the strategy whose part it is, where what is whose is kept apart; "": the account's, all parts together.
+    package var strategy: String
     package var symbol: String
     package var quantity: String
     package var averagePrice: String?
@@ -85,7 +90,7 @@ package struct HistoryPosition: Codable, Sendable, Equatable, FetchableRecord, P
     package var changedAt: Int64
 
     package enum CodingKeys: String, CodingKey {
-        case symbol, quantity, realised, fees
+        case strategy, symbol, quantity, realised, fees
         case averagePrice = "average_price"
         case changedAt = "changed_at"
     }

@@ -15,7 +15,7 @@ package final class HistoryStore: Sendable {
     package let path: String
     private let queue: DatabaseQueue
     /// Another version is made anew from the journal.
-    private static let version = 1
+    private static let version = 2
 
     /// Opens the file or makes it.
     ///
@@ -61,20 +61,20 @@ package final class HistoryStore: Sendable {
     private static let schema = """
         CREATE TABLE progress (id INTEGER PRIMARY KEY CHECK (id = 0), record INTEGER NOT NULL, account TEXT NOT NULL);
         CREATE TABLE orders (
-            id INTEGER PRIMARY KEY, name TEXT NOT NULL, strategy INTEGER NOT NULL, symbol TEXT NOT NULL,
+            id INTEGER PRIMARY KEY, name TEXT NOT NULL, strategy TEXT, symbol TEXT NOT NULL,
             side TEXT NOT NULL, type TEXT NOT NULL, time_in_force TEXT NOT NULL, reduce_only INTEGER NOT NULL,
             price TEXT NOT NULL, quantity TEXT NOT NULL, filled TEXT NOT NULL, state TEXT NOT NULL,
             code INTEGER NOT NULL, venue_id INTEGER NOT NULL, decided_at INTEGER NOT NULL, changed_at INTEGER NOT NULL);
         CREATE INDEX orders_by_time ON orders (decided_at);
         CREATE TABLE fills (
-            record INTEGER PRIMARY KEY, kind TEXT NOT NULL, order_id INTEGER, symbol TEXT NOT NULL, side TEXT NOT NULL,
-            price TEXT NOT NULL, quantity TEXT NOT NULL, fee TEXT NOT NULL, maker INTEGER NOT NULL,
+            record INTEGER PRIMARY KEY, kind TEXT NOT NULL, order_id INTEGER, strategy TEXT, symbol TEXT NOT NULL,
+            side TEXT NOT NULL, price TEXT NOT NULL, quantity TEXT NOT NULL, fee TEXT NOT NULL, maker INTEGER NOT NULL,
             trade_id INTEGER NOT NULL, time INTEGER NOT NULL);
         CREATE INDEX fills_by_order ON fills (order_id);
         CREATE INDEX fills_by_time ON fills (time);
         CREATE TABLE positions (
-            symbol TEXT PRIMARY KEY, quantity TEXT NOT NULL, average_price TEXT, realised TEXT NOT NULL,
-            fees TEXT NOT NULL, changed_at INTEGER NOT NULL);
+            strategy TEXT NOT NULL, symbol TEXT NOT NULL, quantity TEXT NOT NULL, average_price TEXT,
+            realised TEXT NOT NULL, fees TEXT NOT NULL, changed_at INTEGER NOT NULL, PRIMARY KEY (strategy, symbol));
         CREATE TABLE days (
             day TEXT NOT NULL, symbol TEXT NOT NULL, orders INTEGER NOT NULL, fills INTEGER NOT NULL,
             bought TEXT NOT NULL, sold TEXT NOT NULL, realised TEXT NOT NULL, fees TEXT NOT NULL,
@@ -117,27 +117,40 @@ package final class HistoryStore: Sendable {
 
     // MARK: Reading
 
-    /// The newest orders, newest first; with a symbol, that one's.
-    package func orders(symbol: String?, since: Int64, limit: Int) throws(HistoryError) -> [HistoryOrder] {
+    /// The newest orders, newest first; with a symbol or a strategy's name, those of that one.
+    package func orders(
+        symbol: String?, strategy: String? = nil, since: Int64, limit: Int
+    ) throws(HistoryError) -> [HistoryOrder] {
         try reading { database in
-            var request = HistoryOrder.filter(sql: "decided_at >= ?", arguments: [since])
-            if let symbol { request = request.filter(sql: "symbol = ?", arguments: [symbol]) }
+            let request = Self.only(HistoryOrder.filter(sql: "decided_at >= ?", arguments: [since]), symbol, strategy)
             return try request.order(sql: "decided_at DESC, id DESC").limit(limit).fetchAll(database)
         }
     }
 
-    /// The newest fills, newest first; with a symbol, that one's.
-    package func fills(symbol: String?, since: Int64, limit: Int) throws(HistoryError) -> [HistoryFill] {
+    /// The newest fills, newest first; with a symbol or a strategy's name, those of that one.
+    package func fills(
+        symbol: String?, strategy: String? = nil, since: Int64, limit: Int
+    ) throws(HistoryError) -> [HistoryFill] {
         try reading { database in
-            var request = HistoryFill.filter(sql: "time >= ?", arguments: [since])
-            if let symbol { request = request.filter(sql: "symbol = ?", arguments: [symbol]) }
+            let request = Self.only(HistoryFill.filter(sql: "time >= ?", arguments: [since]), symbol, strategy)
             return try request.order(sql: "record DESC").limit(limit).fetchAll(database)
         }
     }
 
-    /// All positions, by symbol.
-    package func positions() throws(HistoryError) -> [HistoryPosition] {
-        try reading { try HistoryPosition.order(sql: "symbol").fetchAll($0) }
+    /// All positions, by strategy, the account's first, and symbol; with a strategy's name, those of that one.
+    package func positions(strategy: String? = nil) throws(HistoryError) -> [HistoryPosition] {
+        try reading { database in
+            try Self.only(HistoryPosition.all(), nil, strategy).order(sql: "strategy, symbol").fetchAll(database)
+        }
+    }
+
+    private static func only<Row>(
+        _ request: QueryInterfaceRequest<Row>, _ symbol: String?, _ strategy: String?
+    ) -> QueryInterfaceRequest<Row> {
+        var request = request
+        if let symbol { request = request.filter(sql: "symbol = ?", arguments: [symbol]) }
+        if let strategy { request = request.filter(sql: "strategy = ?", arguments: [strategy]) }
+        return request
     }
 
     /// The newest days, newest first.

@@ -23,15 +23,16 @@ private final class JournalBench {
         configuration.policy = .never
         keeper = try JournalKeeper(
             configuration, JournalFolder(path: path, access: .write), records: 0, run: Self.run, rings: rings, wall: 1)
-        var start = apus_journal_run()
-        start.run_tag = Self.run
-        append(APUS_JOURNAL_RUN_START, start, day: 0)
+        begin(Self.run, strategies: [], day: 0)
+    }
+
+    private static let instrument = {
         var instrument = apus_journal_instrument()
         (instrument.tick, instrument.lot, instrument.multiplier) = (10, 1, 1)
         (instrument.price_decimals, instrument.quantity_decimals) = (2, 3)
         withUnsafeMutableBytes(of: &instrument.symbol) { $0.copyBytes(from: "BTCUSDT".utf8) }
-        append(APUS_JOURNAL_INSTRUMENT, instrument, day: 0)
-    }
+        return instrument
+    }()
 
     deinit {
         keeper.close()
@@ -51,8 +52,27 @@ private final class JournalBench {
 
     static func id(_ number: UInt64) -> UInt64 { UInt64(run) << 32 | number }
 
-    func place(_ number: UInt64, _ side: Side, _ price: Int64, _ quantity: Int64, day: UInt64) {
+    /// A run, with its strategies by their numbers; one alone has everything.
+    func begin(_ run: UInt32, strategies: [String], day: UInt64) {
+        var start = apus_journal_run()
+        start.run_tag = run
+        append(APUS_JOURNAL_RUN_START, start, day: day)
+        append(APUS_JOURNAL_INSTRUMENT, Self.instrument, day: day)
+        for (number, name) in strategies.enumerated() {
+            var told = apus_journal_state()
+            told.subject = UInt8(APUS_SUBJECT_STRATEGY.rawValue)
+            told.number = UInt16(number)
+            told.values.0 = strategies.count > 1 ? 1 : 0
+            withUnsafeMutableBytes(of: &told.name) { $0.copyBytes(from: name.utf8) }
+            append(APUS_JOURNAL_STATE, told, day: day)
+        }
+    }
+
+    func place(
+        _ number: UInt64, _ side: Side, _ price: Int64, _ quantity: Int64, of strategy: UInt8 = 0, day: UInt64
+    ) {
         var order = apus_order()
+        order.strategy = strategy
         order.client_id = Self.id(number)
         order.action = UInt8(APUS_ORDER_PLACE.rawValue)
         order.side = side.rawValue
@@ -105,6 +125,37 @@ private final class JournalBench {
         #expect(days.map(\.day) == ["1970-01-03", "1970-01-02"])
         #expect(days.map(\.realised) == ["4.000000000000000000", "0.000000000000000000"])
         #expect(days.map(\.fills) == [1, 1] && days.map(\.bought) == ["0.000", "0.004"])
+    }
+
+    @Test func whoseItIsIsToldByName() throws {
+        let bench = try JournalBench(), store = try store()
+        bench.begin(8, strategies: ["maker"], day: 1)
+        bench.place(1, .buy, 6_000_000, 10, day: 1)
+        bench.fill(1, 900, 6_000_000, 10, of: 10, day: 1)
+        try HistoryFiller(store).follow(bench.path)
+        #expect(try store.positions().map(\.strategy) == [""])
+        // The same name has another number now.
+        bench.begin(9, strategies: ["taker", "maker"], day: 2)
+        bench.place(2, .sell, 6_000_000, 4, of: 0, day: 2)
+        bench.fill(2, 901, 6_000_000, 4, of: 4, day: 2)
+        bench.place(3, .buy, 6_000_000, 1, of: 1, day: 2)
+        try HistoryFiller(store).follow(bench.path)
+        #expect(try store.orders(symbol: nil, since: 0, limit: 9).map(\.strategy) == ["maker", "taker", "maker"])
+        #expect(try store.fills(symbol: nil, since: 0, limit: 9).map(\.strategy) == ["taker", "maker"])
+        #expect(try store.fills(symbol: nil, strategy: "taker", since: 0, limit: 9).map(\.tradeID) == [901])
+        #expect(try store.positions().map(\.strategy) == ["", "maker", "taker"])
+        #expect(try store.positions().map(\.quantity) == ["0.006", "0.010", "-0.004"])
+        #expect(try store.positions(strategy: "taker").map(\.quantity) == ["-0.004"])
+    }
+
+    @Test func aPositionThatWasTakenOverIsOne() throws {
+        let bench = try JournalBench(), store = try store()
+        var told = apus_journal_state()
+        told.subject = UInt8(APUS_SUBJECT_POSITION.rawValue)
+        (told.values.0, told.values.1) = (25, 6_000_000)
+        bench.append(APUS_JOURNAL_STATE, told, day: 1)
+        try HistoryFiller(store).follow(bench.path)
+        #expect(try store.positions().map(\.quantity) == ["0.025"])
     }
 
     @Test func aNewFillerGoesOnWhereTheStoreIs() throws {

@@ -6,14 +6,16 @@ import Testing
 @Suite struct HistoryStoreTests {
     private func order(_ id: Int64, at time: Int64, state: String = "live") -> HistoryOrder {
         HistoryOrder(
-            id: id, name: "7-\(id)", strategy: 0, symbol: "BTCUSDT", side: "buy", type: "limit",
+            id: id, name: "7-\(id)", strategy: id % 2 == 0 ? "maker" : "taker", symbol: "BTCUSDT", side: "buy",
+            type: "limit",
             timeInForce: "goodTillCanceled", isReduceOnly: false, price: "61800.10", quantity: "0.002", filled: "0.000",
             state: state, code: 0, venueID: 0, decidedAt: time, changedAt: time)
     }
 
     private func fill(_ record: Int64, of order: Int64) -> HistoryFill {
         HistoryFill(
-            record: record, kind: HistoryFill.Kind.fill.rawValue, orderID: order, symbol: "BTCUSDT", side: "buy",
+            record: record, kind: HistoryFill.Kind.fill.rawValue, orderID: order, strategy: "maker", symbol: "BTCUSDT",
+            side: "buy",
             price: "61800.10", quantity: "0.001", fee: "0.012360020000000000", isMaker: true, tradeID: 5, time: record)
     }
 
@@ -33,13 +35,14 @@ import Testing
         #expect(progress.record == 6 && progress.account == "a")
     }
 
-    @Test func filtersByInstrumentTimeAndCount() throws {
+    @Test func filtersByInstrumentStrategyTimeAndCount() throws {
         let store = try HistoryStore(path: ":memory:")
         var batch = HistoryBatch()
         batch.orders = (1...5).map { order($0, at: $0 * 10) }
         try store.write(batch, through: 5, account: "a")
         #expect(try store.orders(symbol: "ETHUSDT", since: 0, limit: 10).isEmpty)
         #expect(try store.orders(symbol: "BTCUSDT", since: 30, limit: 2).map(\.id) == [5, 4])
+        #expect(try store.orders(symbol: nil, strategy: "maker", since: 0, limit: 10).map(\.id) == [4, 2])
     }
 
     @Test func refusesWhatIsNoDatabase() throws {

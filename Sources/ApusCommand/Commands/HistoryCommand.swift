@@ -8,6 +8,8 @@ struct HistoryCommand: ParsableCommand {
         commandName: "history",
         abstract: "Show orders, fills, positions or days of an account, from its journal.",
         discussion: """
+            Where several strategies have traded, positions are told for the account and for each of them.
+
             The history is an SQLite file beside the journal (JOURNAL/history.db), which any other program may query. It is brought up
             to date first, also beside a running engine, and can be made anew from the journal at any time.
             """)
@@ -27,6 +29,9 @@ struct HistoryCommand: ParsableCommand {
 
     @Option(help: ArgumentHelp("Only this instrument (orders, fills).", valueName: "name"))
     var symbol: String?
+
+    @Option(help: ArgumentHelp("Only this strategy (orders, fills, positions).", valueName: "name"))
+    var strategy: String?
 
     @Option(help: ArgumentHelp("Only from this time on, seconds since 1970 (orders, fills).", valueName: "seconds"))
     var since: Int = 0
@@ -66,12 +71,13 @@ struct HistoryCommand: ParsableCommand {
     }
 
     private func show(_ store: HistoryStore) throws(HistoryError) {
+        let start = Int64(since) * 1_000_000_000
         let rows: [[(String, JSONText)]] =
             switch table {
             case .orders:
-                try store.orders(symbol: symbol, since: Int64(since) * 1_000_000_000, limit: limit).map(\.cells)
-            case .fills: try store.fills(symbol: symbol, since: Int64(since) * 1_000_000_000, limit: limit).map(\.cells)
-            case .positions: try store.positions().map(\.cells)
+                try store.orders(symbol: symbol, strategy: strategy, since: start, limit: limit).map(\.cells)
+            case .fills: try store.fills(symbol: symbol, strategy: strategy, since: start, limit: limit).map(\.cells)
+            case .positions: try store.positions(strategy: strategy).map(\.cells)
             case .days: try store.days(limit: limit).map(\.cells)
             }
         if json { return Output.line(JSONText.array(rows.map { .object($0) }).description) }
@@ -96,7 +102,8 @@ extension JSONText {
 extension HistoryOrder {
     fileprivate var cells: [(String, JSONText)] {
         [
-            ("order", .string(name)), ("decided_at", .string(wallTime(decidedAt))), ("symbol", .string(symbol)),
+            ("order", .string(name)), ("decided_at", .string(wallTime(decidedAt))),
+            ("strategy", .optional(strategy)), ("symbol", .string(symbol)),
             ("side", .string(side)), ("type", .string(type)), ("time_in_force", .string(timeInForce)),
             ("price", .string(price)), ("quantity", .string(quantity)), ("filled", .string(filled)),
             ("state", .string(state)), ("code", .integer(Int64(code))),
@@ -111,7 +118,8 @@ extension HistoryFill {
         return [
             ("record", .unsigned(UInt64(bitPattern: record))), ("time", .string(wallTime(time))),
             ("kind", .string(kind)),
-            ("order", .optional(order.map { "\($0 >> 32)-\($0 & 0xFFFF_FFFF)" })), ("symbol", .string(symbol)),
+            ("order", .optional(order.map { "\($0 >> 32)-\($0 & 0xFFFF_FFFF)" })),
+            ("strategy", .optional(strategy)), ("symbol", .string(symbol)),
             ("side", .string(side)), ("price", .string(price)), ("quantity", .string(quantity)), ("fee", .string(fee)),
             ("maker", .bool(isMaker)), ("trade", .unsigned(UInt64(bitPattern: tradeID))),
         ]
@@ -121,7 +129,8 @@ extension HistoryFill {
 extension HistoryPosition {
     fileprivate var cells: [(String, JSONText)] {
         [
-            ("symbol", .string(symbol)), ("quantity", .string(quantity)), ("average_price", .optional(averagePrice)),
+            ("strategy", .optional(strategy.isEmpty ? nil : strategy)), ("symbol", .string(symbol)),
+            ("quantity", .string(quantity)), ("average_price", .optional(averagePrice)),
             ("realised", .string(realised)), ("fees", .string(fees)), ("changed_at", .string(wallTime(changedAt))),
         ]
     }

@@ -65,8 +65,19 @@ extension JournalState {
         life.rows = ledger.rows
     }
 
-    /// Whose an order or a row is.
-    func owner(_ place: UInt8) -> String? { Int(place) < strategies.names.count ? strategies.names[Int(place)] : nil }
+    /// Whose an order or a row is; nil: nobody's.
+    package func owner(_ place: UInt8) -> String? {
+        Int(place) < strategies.names.count ? strategies.names[Int(place)] : nil
+    }
+
+    /// What each strategy holds of an instrument, where what is whose is kept apart.
+    package func positions(of instrument: Instrument) -> [(strategy: String, position: Position)] {
+        guard let rows = strategies.ledger?.rows else { return [] }
+        return strategies.names.enumerated().map { place, name in
+            let row = rows.row(UInt8(place), instrument.record)
+            return (name, Position(instrument.record, row.pointer(to: \.position)!))
+        }
+    }
 
     /// What a strategy holds of an instrument; what belongs to no strategy among `names` is nobody's.
     func position(of name: String?, _ instrument: Instrument, among names: [String]) -> PositionLedger {
