@@ -2,6 +2,7 @@ import Apus
 import ApusEngine
 import ApusSamples
 import ApusVenueServer
+import CApusProtocol
 import Foundation
 import Glibc
 import Synchronization
@@ -110,9 +111,10 @@ struct RigVenue {
     let secret = randomHex(64)
     let port: Int
 
-    init() throws {
+    init(faults: FaultPlan = FaultPlan()) throws {
         let account = BinanceAccountConfiguration(apiKey: key, secret: secret)
-        let venue = BinanceConfiguration(symbols: [try .btcusdt()], accounts: [account], seed: 1, speed: .brisk)
+        let venue = BinanceConfiguration(
+            symbols: [try .btcusdt()], accounts: [account], seed: 1, speed: .brisk, faults: faults)
         server = try blocking {
             try await VenueServer.start(VenueServerConfiguration()) { try BinanceVenue(venue, now: $0) }
         }
@@ -128,6 +130,17 @@ struct RigVenue {
                 let account = venue.account(forKey: key)
                 return (account?.orderCount ?? -1, account?.open.count ?? -1)
             }
+        }
+    }
+
+    /// The engine's numbers of the orders that are open at the venue.
+    func openNumbers() throws -> [UInt64] {
+        let key = key, server = server
+        return try blocking { try await server.withVenue { $0.openOrders(apiKey: key).map(\.clientOrderID) } }.map {
+            let text = Array($0.utf8)
+            var number: UInt64 = 0
+            try #require(apus_binance_parse_client_id(text, text.count, &number))
+            return number
         }
     }
 

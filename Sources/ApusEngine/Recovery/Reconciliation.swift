@@ -173,13 +173,14 @@ package final class Reconciliation {
         let rule = isUnowned(before.order) ? .cancel : wasLost ? rule.lostOrders : rule.openOrders
         if rule == .cancel { round.cancels.append(KnownOrder(record.pointee)) }
         let after = record.pointee.order
-        let isNews =
-            before.order.state == .unknown || before.order.filled != after.filled || before.order.price != after.price
-            || before.order.quantity != after.quantity
-        if wasLost || !(isNews || rule == .cancel) { return }
+        // Of one that is the same on both sides there is nothing to settle.
+        let isSame =
+            before.order.filled == after.filled && before.order.price == after.price
+            && before.order.quantity == after.quantity
+        if wasLost || (isSame && before.order.state != .unknown && rule != .cancel) { return }
         add(
-            .openOrder, rule == .cancel ? .cancel : .adopt, order.symbol, after.id.value, order.venueID,
-            text(before.order), text(order))
+            .openOrder, rule == .cancel ? .cancel : isSame ? .note : .adopt, order.symbol, after.id.value,
+            order.venueID, text(before.order), text(order))
     }
 
     /// Whether an order's strategy does not run any more.
