@@ -115,10 +115,11 @@ public struct Context {
         Position(instrument.record, core.pointee.position(instrument.index))
     }
 
-    /// The account's: the start balance plus all realised profit minus all fees and funding.
+    /// The account's: what it had at the start plus all realised profit since then minus all fees and funding. Where nobody has said what
+    /// it had, it counts from zero.
     public var balance: Money {
         let profit = Context(core.pointee.whole).profit
-        return core.pointee.startBalance + profit.realised - profit.fees - profit.funding
+        return core.pointee.whole.pointee.startBalance + profit.realised - profit.fees - profit.funding
     }
 
     /// The strategy's profit and loss over its instruments. O(instruments).

@@ -9,7 +9,8 @@ package struct ContextCore {
     package var open: UnsafeMutablePointer<UInt32>
     @usableFromInline package var openCount = 0
     package var desk: OrderDesk
-    package var startBalance: Money
+    /// The account's balance without what its positions have brought; of the whole account alone.
+    package var startBalance = Money.zero
     package var parameters: Parameters
     /// The one of the whole account, which has time and count of open orders; itself where it is that one.
     @usableFromInline package let whole: UnsafeMutablePointer<ContextCore>
@@ -29,7 +30,7 @@ package struct ContextCore {
     package init(
         at place: UnsafeMutablePointer<ContextCore>, instruments: InstrumentTable,
         orders: UnsafeMutablePointer<OrderRecord>, open: UnsafeMutablePointer<UInt32>, desk: OrderDesk,
-        startBalance: Money, parameters: Parameters
+        parameters: Parameters
     ) {
         whole = place
         self.instruments = instruments.records
@@ -38,7 +39,6 @@ package struct ContextCore {
         self.orders = orders
         self.open = open
         self.desk = desk
-        self.startBalance = startBalance
         self.parameters = parameters
     }
 

@@ -60,6 +60,18 @@ private func store(_ assignments: [String]) throws -> ConfigurationStore {
         #expect(breakers.named("trading_engine").configuration.failureThreshold == 2)
     }
 
+    @Test func onlyPaperMoneyIsMadeUp() async throws {
+        let balances = try await onThread {
+            let venue = try LoopbackVenue.start(.binanceUSDM, symbols: ["BTCUSDT"], seed: 1, speed: "still")
+            defer { try? venue.stop() }
+            return try ["live", "paper"].map { mode in
+                try RunPlan(store(["mode=\(mode)"]), strategies: Samples.all, allowLive: true)
+                    .live(loopback: venue).engine.startBalance
+            }
+        }
+        #expect(balances == [nil, Money(whole: 100_000)])
+    }
+
     @Test func limitsComeFromTheConfiguration() throws {
         let limits = try RunPlan.limits(store(["risk.max_order_notional=250.5", "risk.orders_per_second=3"]))
         #expect(limits.maxOrderNotional == Money(try ExactDecimal("250.5")))

@@ -146,6 +146,28 @@ import Testing
         #expect(again.held == 27)
     }
 
+    @Test(
+        "what earlier runs have earned is in the balance that the venue tells",
+        arguments: [["test"], ["test", "other"]])
+    func balanceOfANextRun(strategies: [String]) throws {
+        let (bench, journal) = try journaled()
+        let bought = try bench.resting(10), sold = try bench.resting(10, side: .sell)
+        bench.fill(bought, 10, trade: 1, cumulative: 10, fee: 300)
+        bench.fill(sold, 10, trade: 2, cumulative: 10, price: 10_100, fee: 300)
+        bench.turn()
+        let next = try Bench(strategies: strategies) { $0.startBalance = Money(whole: 50) }
+        try next.agent.restore(try replayed(journal), wall: later, monotonic: 5)
+        next.agent.prepareAccount(5)
+        #expect(next.context.profit.realised == Money(hundredMillionths: 1_000_000))
+        for number in strategies.indices { #expect(next.context(of: number).balance == Money(whole: 50)) }
+        next.open()
+        let placement = next.context(of: 0).limit(
+            .buy, Quantity(units: 10), of: next.instrument, at: Price(units: 10_000))
+        next.fill(try #require(placement.id), 10, trade: 3, cumulative: 10, fee: 700)
+        next.turn()
+        #expect(next.context(of: 0).balance == Money(whole: 50) - Money(hundredMillionths: 700))
+    }
+
     @Test("trades that were asked for tell price and fee of what a status told, and count once")
     func askedTrades() throws {
         let (bench, journal) = try journaled()

@@ -7,12 +7,14 @@ import Testing
 /// Rules about the whole account: exposures, balances, the trading day, limits that change.
 @Suite struct RiskAccountTests {
     private func bench(
-        _ instruments: [InstrumentDefinition] = [definition(), definition("ETHUSDT")], balance: Int64 = 0,
+        _ instruments: [InstrumentDefinition] = [definition(), definition("ETHUSDT")], balance: Int64? = nil,
         _ change: (inout RiskLimits) -> Void
     ) throws -> Bench {
         var limits = wideLimits()
         change(&limits)
-        let bench = try Bench(instruments: instruments, limits: limits) { $0.startBalance = Money(whole: balance) }
+        let bench = try Bench(instruments: instruments, limits: limits) {
+            $0.startBalance = balance.map { Money(whole: $0) }
+        }
         for index in instruments.indices {
             bench.feed.live(UInt16(index))
             bench.feed.book([(10_000, 1_000)], [(10_000, 1_000)], UInt16(index))
@@ -128,6 +130,15 @@ import Testing
                 == .balanceTooLow)
         #expect(bench.context.modify(id, price: Price(units: 5_000), quantity: Quantity(units: 101)).id != nil)
         #expect(bench.buy(1, at: 9_900).refusal == .balanceTooLow)
+    }
+
+    @Test func whatNobodyHasSaidBoundsNothingAndNothingBoundsEverything() throws {
+        let unknown = try bench { $0.funding = .margin }
+        #expect(place(unknown, 0, .buy, 100_000).id != nil)
+        #expect(unknown.context.balance == .zero && unknown.agent.risk.balances.first?.balance == nil)
+        let empty = try bench(balance: 0) { $0.funding = .margin }
+        #expect(place(empty, 0, .buy, 1).refusal == .balanceTooLow)
+        #expect(empty.agent.risk.balances.first?.balance == .zero)
     }
 
     @Test func theVenueKnowsTheBalanceBest() throws {

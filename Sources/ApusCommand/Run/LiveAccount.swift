@@ -110,7 +110,11 @@ extension RunPlan {
         configuration.engine.runTag = tag
         configuration.contracts = agreement.contracts
         configuration.engine.strategyDays = journaled.days
-        if let balance = agreement.balance { configuration.engine.startBalance = balance }
+        configuration.engine.startBalance = agreement.balance
+        if agreement.balance == nil, account.opened.state.life.walletBalance == nil {
+            log.warning(
+                "the venue does not say what the account's balance is: until it does, no order is bounded by it")
+        }
         configuration.engine.day = account.opened.state.day.flatMap { TradingDay($0) }
         let run = apus_journal_run(
             tag: tag, venue: venueKind, engine: configuration.name, version: apusVersion,

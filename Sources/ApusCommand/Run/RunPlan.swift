@@ -89,7 +89,7 @@ struct RunPlan {
         engine.otherFeeRate = try RiskConfiguration.otherFeeRate(store)
         engine.breakers = BreakerSettings.breakers(store)
         engine.venueBreaker = BreakerSettings.name(venue: venueKind)
-        engine.startBalance = Money(whole: 100_000)
+        engine.startBalance = isLive ? nil : Money(whole: 100_000)
         var live = LiveConfiguration(
             venue: VenueKind(rawValue: venueKind) ?? .binanceUSDM, symbols: loopback?.symbols ?? symbols,
             orders: try route(loopback), engine: engine)

@@ -23,8 +23,11 @@ extension DecisionAgent {
         for index in 0..<table.count { apply(rates: configuration, table[index]) }
         for place in 0..<orders.openCount { gate.pointee.adopt(orders.records + Int(orders.open[place])) }
         gate.pointee.ledger.settleEverything(count: table.count)
-        let balance = life.pointee.walletBalance ?? configuration.startBalance
-        if balance != .zero, table.count > 0 { gate.pointee.set(balance: balance, of: table[0]) }
+        if let balance = life.pointee.walletBalance ?? configuration.startBalance {
+            // What earlier runs have brought is in it already.
+            core.pointee.startBalance += balance - context.balance
+            if table.count > 0 { gate.pointee.set(balance: balance, of: table[0]) }
+        }
         if let time = gate.pointee.begin(now) { riskNoLater(than: time) }
         if let day = configuration.day { gate.pointee.restore(day, now: now) } else { gate.pointee.judge(now) }
         guard fanOut != nil else { return }

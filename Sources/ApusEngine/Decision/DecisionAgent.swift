@@ -92,8 +92,7 @@ package final class DecisionAgent: Agent, @unchecked Sendable {
         core.initialize(
             to: ContextCore(
                 at: core, instruments: table, orders: orders.records, open: orders.open,
-                desk: Self.desk(Unmanaged.passUnretained(self).toOpaque()), startBalance: configuration.startBalance,
-                parameters: made[0].parameters))
+                desk: Self.desk(Unmanaged.passUnretained(self).toOpaque()), parameters: made[0].parameters))
         if let fanOut {
             fanOut.open(
                 core.pointee, table,

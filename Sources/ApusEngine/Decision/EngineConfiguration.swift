@@ -6,8 +6,8 @@ package struct EngineConfiguration: Sendable {
     /// The high half of every order number: another one for each run, so that a number is never used twice.
     package var runTag: UInt32
     package var limits = RiskLimits()
-    /// What `Context.balance` starts from.
-    package var startBalance = Money.zero
+    /// What the account has at the start; nil: nobody has said, and it bounds no order.
+    package var startBalance: Money?
     /// The trading day as a journal has it.
     package var day: TradingDay?
     /// The same of strategies with limits of their own, by name.

@@ -19,7 +19,7 @@ package struct ReplayConfiguration: Sendable {
     package var speed: Double?
     package var limits = RiskLimits()
     package var paper = PaperConfiguration()
-    package var startBalance = Money.zero
+    package var startBalance: Money?
     /// Instruments that there is room for.
     package var capacity = 1024
     /// Levels a side that strategies and the paper venue can see.
