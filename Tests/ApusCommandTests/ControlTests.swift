@@ -13,7 +13,7 @@ import Testing
 @testable import ApusVenue
 
 /// A folder of its own under /tmp that goes away with the value.
-private final class Folder: Sendable {
+final class Folder: Sendable {
     let path: String
 
     init() {

@@ -1,9 +1,12 @@
-import ApusEngine
+import Apus
+import ApusLive
 import CApusRing
 import Glibc
+import Synchronization
 import Testing
 
 @testable import ApusCommand
+@testable import ApusEngine
 
 /// A public mapping as an engine would make it, with one book of two levels a side.
 private final class MadeEngine {
@@ -136,6 +139,68 @@ private final class MadeEngine {
         let second = monitor.sample(levels: 1)
         #expect(TopView(second, previous: nil).lines(depth: 1)[1].plain.contains("frames 1,000,000 "))
         #expect(TopView(second, previous: first).lines(depth: 1)[1].plain.contains("/s)"))
+    }
+
+    @Test func severalStrategiesHaveALineEach() throws {
+        let engine = try MadeEngine("strategies")
+        var sample = try EngineMonitor(attachingTo: engine.name).sample(levels: 1)
+        func text() -> String { TopView(sample, previous: nil).lines(depth: 1).map(\.plain).joined(separator: "\n") }
+        #expect(!text().contains("STRATEGY") && sample.json.description.contains("\"strategies\":[]"))
+        sample.strategies = lines
+        let rows = text().split(separator: "\n").map { $0.split(separator: " ") }
+        #expect(rows.contains(["maker", "active", "2", "-1.5000"]) && rows.contains(["taker", "halted", "0", "-"]))
+        #expect(
+            sample.json.description.contains(
+                #""strategies":[{"name":"maker","state":"active","open_orders":2,"day_result":-1.5"#))
+    }
+
+    private var lines: [RiskReport.StrategyLine] {
+        [
+            .init(name: "maker", state: .active, openOrders: 2, dayResult: Money(hundredMillionths: -150_000_000)),
+            .init(name: "taker", state: .halted, openOrders: 0),
+        ]
+    }
+
+    /// An engine's control socket that counts what it is asked.
+    private func asked(_ strategies: [RiskReport.StrategyLine]?, _ body: (inout StrategyQuestions) throws -> Void)
+        throws
+        -> Int
+    {
+        let folder = Folder(), path = "\(folder.path)/engine.sock"
+        let count = Atomic<Int>(0)
+        let server = try ControlServer(
+            path: path,
+            answer: { request in
+                if request.request == .status { count.add(1, ordering: .relaxed) }
+                var reply = ControlReply(engine: "engine", trading: .active)
+                reply.strategies = strategies
+                return reply
+            }, refuse: { .refusal($0, engine: "engine", trading: .active) })
+        try server.start()
+        defer { server.stop() }
+        var questions = StrategyQuestions(at: path)
+        try body(&questions)
+        return count.load(ordering: .relaxed)
+    }
+
+    @Test func strategiesAreAskedForAtMostOnceASecond() throws {
+        let begin = ContinuousClock.now
+        let count = try asked(lines) { questions in
+            repeat {
+                #expect(questions.answer() == lines)
+                usleep(1000)
+            } while ContinuousClock.now < begin + .milliseconds(1200)
+        }
+        let seconds = Int((ContinuousClock.now - begin) / .seconds(1))
+        #expect((2...(seconds + 1)).contains(count))
+        let alone = try asked(nil) { questions in
+            #expect(questions.answer().isEmpty)
+            let end = ContinuousClock.now + .milliseconds(1200)
+            while ContinuousClock.now < end { #expect(questions.answer().isEmpty) }
+        }
+        #expect(alone == 1)
+        var nobody = StrategyQuestions(at: "/tmp/apus-test-nobody.sock")
+        #expect(nobody.answer().isEmpty)
     }
 
     @Test func connectionsFollowTheEvents() throws {

@@ -29,6 +29,9 @@ func controlText(_ reply: ControlReply) -> String {
     var lines = [
         "\(reply.engine): trading is \(reply.trading), \(reply.openOrders.map(String.init) ?? "?") orders open"
     ]
+    for strategy in reply.strategies ?? [] where "\(strategy.state)" != reply.trading {
+        lines.append("strategy \(strategy.name) is \(strategy.state), \(strategy.openOrders) orders open")
+    }
     if let error = reply.error { lines.append("NOT DONE: \(error)") }
     if let unconfirmed = reply.unconfirmed, !unconfirmed.isEmpty { lines.append(unconfirmedText(unconfirmed)) }
     return lines.joined(separator: "\n")

@@ -1,3 +1,4 @@
+import ApusLive
 import ArgumentParser
 
 struct TopCommand: ParsableCommand {
@@ -5,13 +6,17 @@ struct TopCommand: ParsableCommand {
         commandName: "top",
         abstract: "Look into a running engine: books, rates, losses, latency of each hop.",
         discussion: """
-            Attaches read-only to the engine's mapping in /dev/shm; the engine does not notice. Without NAME the one
-            running engine is taken; when there are several they are listed. In the view, q leaves.
+            Attaches read-only to the engine's mapping in /dev/shm; the engine does not notice. Where several strategies run it is
+            asked for them once a second over its control socket. Without NAME the one running engine is taken; when there are
+            several they are listed. In the view, q leaves.
             Exit code 69 when there is no such engine.
             """)
 
     @Argument(help: "The engine's name (engine.name).")
     var name: String?
+
+    @Option(help: ArgumentHelp("The engine's control socket; default: found by its name.", valueName: "path"))
+    var socket: String?
 
     @Flag(help: "Print one look and end; the default when standard output is not a terminal.")
     var once = false
@@ -31,33 +36,41 @@ struct TopCommand: ParsableCommand {
     }
 
     func run() throws {
-        let monitor = try EngineMonitor(attachingTo: EngineMonitor.choose(name))
+        let engine = try EngineMonitor.choose(name)
+        let monitor = try EngineMonitor(attachingTo: engine)
+        var questions = StrategyQuestions(
+            at: socket ?? ControlSocket.path(engine: engine, environment: Environment.all()))
+        let look = {
+            var sample = monitor.sample(levels: depth)
+            sample.strategies = questions.answer()
+            return sample
+        }
         if once || (!json && !Output.isTerminal) {
-            let sample = monitor.sample(levels: depth)
+            let sample = look()
             return Output.line(json ? sample.json.description : plain(sample))
         }
-        json ? stream(monitor) : show(monitor)
+        json ? stream(look) : show(look)
     }
 
     private func plain(_ sample: EngineSample) -> String {
         TopView(sample, previous: nil).lines(depth: depth).map(\.plain).joined(separator: "\n")
     }
 
-    private func stream(_ monitor: EngineMonitor) {
+    private func stream(_ look: () -> EngineSample) {
         let signals = StopSignals()
         repeat {
-            Output.line(monitor.sample(levels: depth).json.description)
+            Output.line(look().json.description)
         } while signals.wait(milliseconds: interval, keys: false) != .stop
     }
 
-    private func show(_ monitor: EngineMonitor) {
+    private func show(_ look: () -> EngineSample) {
         let signals = StopSignals()
         let terminal = Terminal()
         terminal.open()
         defer { terminal.close() }
         var previous: EngineSample?
         while true {
-            let sample = monitor.sample(levels: depth)
+            let sample = look()
             terminal.draw(TopView(sample, previous: previous).lines(depth: depth))
             previous = sample
             let wakeup = signals.wait(milliseconds: interval, keys: true)

@@ -53,6 +53,8 @@ package struct EngineSample: Sendable {
     package let books: [Book]
     /// Those whose events were still in the feed ring.
     package let connections: [Connection]
+    /// What each of several strategies does and has brought: the mapping does not hold it.
+    package var strategies: [RiskReport.StrategyLine] = []
 
     /// A counter by name; 0 when there is none of that name.
     package func counter(_ name: String) -> UInt64 { counters.first { $0.name == name }?.value ?? 0 }
@@ -93,6 +95,16 @@ extension EngineSample {
                 .array(
                     connections.map { .object([("number", .integer(Int64($0.number))), ("state", .string($0.state))]) })
             ),
+            ("strategies", .array(strategies.map(\.topJSON))),
+        ])
+    }
+}
+
+extension RiskReport.StrategyLine {
+    fileprivate var topJSON: JSONText {
+        .object([
+            ("name", .string(name)), ("state", .string("\(state)")), ("open_orders", .integer(Int64(openOrders))),
+            ("day_result", dayResult.map { .number("\($0)") } ?? .null),
         ])
     }
 }

@@ -10,7 +10,9 @@ package struct TopView {
 
     /// The whole view. `depth` levels a side of each book are shown.
     package func lines(depth: Int) -> [StyledLine] {
-        [heading(), activity(), losses(), connections(), StyledLine()] + hopTable(sample.hops) + [StyledLine()]
+        [heading(), activity(), losses(), connections(), StyledLine()] + strategies() + hopTable(sample.hops) + [
+            StyledLine()
+        ]
             + books(depth)
     }
 
@@ -53,6 +55,20 @@ package struct TopView {
             line.add("\(connection.number) \(connection.state)  ", connection.state == "up" ? .good : .warning)
         }
         return line
+    }
+
+    private func strategies() -> [StyledLine] {
+        if sample.strategies.isEmpty { return [] }
+        let columns = aligned("OPEN", to: 6) + aligned("DAY'S RESULT", to: 20)
+        let heading = StyledLine(padded("STRATEGY", to: 24) + padded("STATE", to: 10) + columns, .faint)
+        let rows = sample.strategies.map { strategy in
+            var line = StyledLine(padded(strategy.name, to: 24))
+            line.add(padded("\(strategy.state)", to: 10), strategy.state == .active ? .good : .bad)
+            let result = strategy.dayResult?.text(decimals: 4) ?? "-"
+            line.add(aligned("\(strategy.openOrders)", to: 6) + aligned(result, to: 20))
+            return line
+        }
+        return [heading] + rows + [StyledLine()]
     }
 
     private func books(_ depth: Int) -> [StyledLine] {

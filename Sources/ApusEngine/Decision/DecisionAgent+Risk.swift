@@ -170,6 +170,11 @@ extension DecisionAgent {
     /// Limits, what of them is used, and what was refused.
     package var risk: RiskReport { gate.pointee.report(openOrders: orders.openCount, now: core.pointee.now) }
 
+    /// What each of several strategies does and has brought; empty where one runs alone.
+    package var strategies: [RiskReport.StrategyLine] {
+        settings.count > 1 ? settings.indices.map { gate.pointee.strategyState($0) } : []
+    }
+
     /// The trading day, for the journal.
     package var day: TradingDay { gate.pointee.day }
 

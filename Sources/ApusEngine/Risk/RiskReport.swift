@@ -159,16 +159,23 @@ extension RiskGate {
     }
 
     private func strategyLine(_ number: Int, _ now: UInt64) -> RiskReport.StrategyLine {
+        var line = strategyState(number)
+        guard rows.isSplit else { return line }
+        let own = limits.strategies[line.name] ?? StrategyLimits()
+        line.limits = strategyLimits(line.name, own, shares[number], line.openOrders, now)
+        return line
+    }
+
+    /// What a strategy does and has brought, without its limits, as it was valued last.
+    func strategyState(_ number: Int) -> RiskReport.StrategyLine {
         var line = RiskReport.StrategyLine(
             name: strategies[number], state: state(of: number), openOrders: Int(orders.byStrategy[number]))
         guard rows.isSplit else { return line }
-        let share = shares[number], own = limits.strategies[strategies[number]] ?? StrategyLimits()
-        let result = Money(atoms: share.totals.result), day = share.watch.day
+        let share = shares[number], result = Money(atoms: share.totals.result), day = share.watch.day
         line.trip = day.trip
         line.dayResult = result - day.start
         line.dayPeak = day.peak - day.start
         line.refused = share.refused
-        line.limits = strategyLimits(line.name, own, share, line.openOrders, now)
         return line
     }
 

@@ -82,9 +82,11 @@ package struct ControlReply: Codable, Sendable {
     package var breakers: [BreakerLine]?
     /// `status`: nil without a journal.
     package var journal: JournalLine?
+    /// `status`: the strategies, without their limits; nil where one runs alone.
+    package var strategies: [RiskReport.StrategyLine]?
 
     enum CodingKeys: String, CodingKey {
-        case ok, error, engine, trading, unconfirmed, risk, breakers, journal
+        case ok, error, engine, trading, unconfirmed, risk, breakers, journal, strategies
         case openOrders = "open_orders"
     }
 

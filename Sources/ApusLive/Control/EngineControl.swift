@@ -100,11 +100,15 @@ package final class EngineControl: Sendable {
 
     private func status() -> ControlReply {
         let found = engine.visit(patience: Self.visitPatience) { agent in
-            (open: agent.context.openOrders.count, state: agent.tradingState, room: agent.journalRoom)
+            (
+                open: agent.context.openOrders.count, state: agent.tradingState, room: agent.journalRoom,
+                strategies: agent.strategies
+            )
         }
         guard let found else { return hangs("its open orders are not known") }
         var reply = ControlReply(engine: engine.name, trading: found.state)
         reply.openOrders = found.open
+        if !found.strategies.isEmpty { reply.strategies = found.strategies }
         reply.breakers = engine.breakers?.all.map(BreakerLine.init)
         reply.journal = engine.journalLine(room: found.room ?? 0)
         return reply
