@@ -156,7 +156,10 @@ final class TradingRig {
     let engine: LiveEngine
     let control: EngineControl
 
-    init(_ name: String, placement: String = "shared", settings: [String] = []) throws {
+    init(
+        _ name: String, placement: String = "shared", settings: [String] = [],
+        strategies: [StrategyDescription] = Samples.all
+    ) throws {
         venue = try RigVenue()
         let address = "http://127.0.0.1:\(venue.port)"
         let store = try ConfigurationStore(
@@ -166,7 +169,7 @@ final class TradingRig {
                 "venue.kind=binance-usdm", "venue.rest=\(address)", "venue.stream=\(address)", "venue.user=\(address)",
                 "venue.orders=\(address)",
             ] + settings)
-        let plan = try RunPlan(store, strategies: Samples.all, allowLive: false)
+        let plan = try RunPlan(store, strategies: strategies, allowLive: false)
         var configuration = try plan.live(loopback: nil)
         configuration.orders = .live(.binance(BinanceCredentials(key: venue.key, secret: venue.secret)))
         engine = try LiveEngine(
@@ -181,6 +184,14 @@ final class TradingRig {
         let end = ContinuousClock.now + .seconds(120)
         while try ordersAtTheVenue().all < count {
             try #require(ContinuousClock.now < end, "the engine does not trade")
+            usleep(5000)
+        }
+    }
+
+    func waitForOpenOrders(_ count: Int) throws {
+        let end = ContinuousClock.now + .seconds(60)
+        while try ordersAtTheVenue().open != count {
+            try #require(ContinuousClock.now < end, "there are never \(count) orders open")
             usleep(5000)
         }
     }
@@ -337,38 +348,49 @@ final class TradingRig {
 
     @Test func oneOfTwoIsHaltedAndItsOrdersAloneAreCanceled() async throws {
         try await onThread {
+            // Each has one order that rests far away, and places another one when it is gone.
             let rig = try TradingRig(
                 "two",
                 settings: [
-                    "strategies.near.type=market-maker", "strategies.far.type=market-maker",
-                    "strategies.far.parameters.half-spread=40",
-                ])
+                    "strategies.near.type=resting", "strategies.far.type=resting",
+                    "strategies.far.parameters.away=6000", "risk.price_band_ppm=100000",
+                ], strategies: [Resting.description])
             // As a client reads it.
             func lines() throws -> [RiskReport.StrategyLine] {
                 let bytes = try JSONEncoder().encode(rig.control.answer(ControlRequest(.risk)))
                 return try #require(try JSONDecoder().decode(ControlReply.self, from: bytes).risk?.strategies)
             }
+            func orders(of strategy: String) -> [OrderID] {
+                rig.engine.visit(patience: .seconds(2)) {
+                    $0.context(of: strategy)?.openOrders.filter { $0.state == .live }.map(\.id)
+                }.flatMap { $0 } ?? []
+            }
             let end = ContinuousClock.now + .seconds(20)
-            while try lines().contains(where: { $0.openOrders == 0 }) {
-                try #require(ContinuousClock.now < end, "both quote")
+            while orders(of: "near").isEmpty || orders(of: "far").isEmpty {
+                try #require(ContinuousClock.now < end, "both have an order")
                 usleep(5000)
             }
+            let far = orders(of: "far")
             var request = ControlRequest(.halt)
             request.strategy = "near"
             let reply = rig.control.answer(request)
             #expect(reply.ok && reply.unconfirmed?.isEmpty == true && rig.control.trading == .active)
+            let status = rig.control.answer(ControlRequest(.status))
+            #expect(status.strategies?.map(\.openOrders) == [0, 1])
+            #expect(controlText(status).contains("\nstrategy near is halted, 0 orders open"))
+            #expect(!controlText(status).contains("strategy far"))
             #expect(try lines().map(\.name) == ["near", "far"])
             #expect(try lines().map(\.state) == [.halted, .active])
-            #expect(try lines()[0].openOrders == 0)
-            let before = try rig.ordersAtTheVenue()
+            #expect(try lines().map(\.openOrders) == [0, 1] && orders(of: "far") == far)
+            #expect(try rig.ordersAtTheVenue() == (2, 1))
             request.request = .resume
             #expect(rig.control.answer(request).ok)
-            try rig.waitForOrders(before.all + 2)
+            try rig.waitForOrders(3)
             request.strategy = "middle"
             #expect(rig.control.answer(request).error?.contains("near, far") == true)
+            #expect(try rig.ordersAtTheVenue() == (3, 2) && orders(of: "far") == far)
             let summary = try rig.stop()
-            #expect(summary.strategies.count == 2 && summary.strategies.allSatisfy { $0.orders > 0 })
-            #expect(summary.strategies.map(\.orders).reduce(0, +) == summary.orders)
+            #expect(summary.strategies.map(\.orders) == [2, 1] && summary.orders == 3)
         }
     }
 

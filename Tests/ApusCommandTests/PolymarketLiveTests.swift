@@ -1,19 +1,21 @@
 import Apus
 import ApusEngine
 import ApusSamples
+import ApusVenueServer
 import Foundation
 import Glibc
 import Testing
 
 @testable import ApusCommand
 @testable import ApusLive
+@testable import ApusVenue
 
 /// The publicly known first key of Hardhat.
 private let publicKey = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
 private let ownAddress = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 private let wallet = "0x1111111111111111111111111111111111111111"
 private let first = "71321045679252212594626385532706912750332728571942532289631379312455583992563"
-private let second = "52114319501245915516055106046884209969926127482827954674443846427813813222426"
+private let secondToken = "52114319501245915516055106046884209969926127482827954674443846427813813222426"
 
 @Suite struct PolymarketCredentialsTests {
     private func credentials(_ values: [String: String]) throws(LiveError) -> PolymarketCredentials {
@@ -85,15 +87,15 @@ private let second = "5211431950124591551605510604688420996992612748282795467444
 @Suite struct GammaMarketsTests {
     private func markets(_ fields: String) throws -> GammaMarkets {
         let text =
-            "[{\"conditionId\":\"0x01\",\"clobTokenIds\":\"[\\\"\(first)\\\", \\\"\(second)\\\"]\"\(fields)}]"
+            "[{\"conditionId\":\"0x01\",\"clobTokenIds\":\"[\\\"\(first)\\\", \\\"\(secondToken)\\\"]\"\(fields)}]"
         return try GammaMarkets(json: Data(text.utf8), source: "gamma")
     }
 
     @Test func aToken() throws {
         let found = try markets(
             ",\"orderPriceMinTickSize\":0.001,\"orderMinSize\":15,\"negRisk\":true,\"version\":\"3\",\"closed\":false"
-        ).definition(of: second)
-        #expect(found.0.symbol == second && found.0.tick.description == "0.001" && found.0.contract == .binary)
+        ).definition(of: secondToken)
+        #expect(found.0.symbol == secondToken && found.0.tick.description == "0.001" && found.0.contract == .binary)
         #expect(found.0.minQuantity?.description == "15" && found.0.lot.description == "0.01")
         #expect(
             found.1
@@ -198,6 +200,61 @@ private let second = "5211431950124591551605510604688420996992612748282795467444
         #expect(answers.snapshot.trades.isEmpty && answers.snapshot.balance == Money(whole: 100_000))
         #expect(answers.listing.condition.count == 66 && answers.listing.minOrderSize == "5")
         #expect(answers.order == nil && answers.left.isEmpty && answers.hasSwitch)
+    }
+}
+
+@Suite struct PolymarketHeartbeatTests {
+    /// The venue's word for the one account: how many orders are open, and when it would cancel them; `.max`: never.
+    private func account(_ server: VenueServer<PolymarketVenue>) throws -> (open: Int, deadline: VenueTime) {
+        try blocking { try await server.withVenue { ($0.accounts[0].open.count, $0.accounts[0].heartbeatDeadline) } }
+    }
+
+    private func wait(
+        _ server: VenueServer<PolymarketVenue>, until isAsExpected: (Int, VenueTime) -> Bool
+    ) throws -> VenueTime {
+        let end = ContinuousClock.now + .seconds(60)
+        while true {
+            let (open, deadline) = try account(server)
+            if isAsExpected(open, deadline) { return deadline }
+            try #require(ContinuousClock.now < end, "\(open) orders are open, until \(deadline)")
+            usleep(10_000)
+        }
+    }
+
+    @Test func theVenueCancelsWhenTheHeartbeatsEnd() async throws {
+        try await onThread { [self] in
+            let key = newPrivateKey(), folder = Folder()
+            var venue = PolymarketConfiguration(
+                markets: [OutcomeMarketConfiguration("will-it-rain")],
+                accounts: [PolymarketAccountConfiguration(signer: key.address)], speed: .brisk)
+            venue.timing.heartbeat = 8 * second
+            let server = try blocking { [venue] in
+                try await VenueServer.start(VenueServerConfiguration()) { try PolymarketVenue(venue, now: $0) }
+            }
+            let address = "http://127.0.0.1:\(try #require(server.port))"
+            let settings =
+                ["rest", "stream", "user", "orders", "metadata"].map { "venue.\($0)=\(address)" } + [
+                    "mode=live", "venue.kind=polymarket", "venue.symbols=\(venue.markets[0].tokens[0])",
+                    "engine.name=apus-test-beats-\(getpid())", "engine.socket=\(folder.path)/c.sock",
+                    "journal.path=\(folder.path)/journal", "journal.segment_mb=1", "strategy.parameters.how=stay",
+                    "strategy.parameters.away=20", "risk.price_band_ppm=500000",
+                ]
+            let process = try crashProgram(
+                ["run", "--plain", "--strategy", "crasher"] + settings.flatMap { ["--set", $0] },
+                keys: ["APUS_POLYMARKET_PRIVATE_KEY": key.text])
+            // Renewed again and again while the order rests.
+            let armed = try wait(server) { $0 == 1 && $1 != .max }
+            let renewed = try wait(server) { $0 == 1 && $1 > armed && $1 != .max }
+            _ = try wait(server) { $0 == 1 && $1 > renewed && $1 != .max }
+            let supervisor = try #require(try children(of: process.processIdentifier).first)
+            kill(supervisor, SIGSTOP)
+            kill(process.processIdentifier, SIGKILL)
+            process.waitUntilExit()
+            kill(supervisor, SIGKILL)
+            #expect(try account(server).open == 1)
+            #expect(try wait(server) { open, _ in open == 0 } == .max)
+            try blocking { try await server.stop() }
+        }
     }
 }
 
