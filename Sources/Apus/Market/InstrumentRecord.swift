@@ -116,10 +116,11 @@ package struct InstrumentRecord {
         maxPrice = min(venueMaxPrice, Int64(economics.priceOne) - new)
     }
 
-    /// What a fee in another asset than profit and loss is worth; nil: no rate is known.
-    package func worth(ofOtherFee fee: Money) -> Money? {
+    /// What a fee of so many 10^-8 in another asset than profit and loss is worth; nil: no rate is known.
+    package func worth(ofOtherFee fee: Int64) -> Money? {
         if otherFeeRate == .zero { return nil }
-        return Money(atoms: fee.atoms.multipliedSaturating(by: otherFeeRate.atoms).dividedNearest(by: Money.one))
+        let worth = Money(atoms: otherFeeRate.atoms.scaled(by: fee.magnitude, over: 100_000_000))
+        return fee < 0 ? -worth : worth
     }
 }
 

@@ -52,7 +52,7 @@ extension OrderLife {
         let fee = Money(hundredMillionths: report.pointee.fee)
         guard report.pointee.flags & UInt8(APUS_REPORT_FEE_OTHER_ASSET.rawValue) != 0 else { return fee }
         let instrument = record.pointee.order.instrument.record
-        let worth = instrument.pointee.worth(ofOtherFee: fee), change = (isUndone ? -fee : fee).atoms
+        let worth = instrument.pointee.worth(ofOtherFee: report.pointee.fee), change = (isUndone ? -fee : fee).atoms
         instrument.pointee.position.note(otherFee: change, isUndone: isUndone, isValued: worth != nil)
         if rows.isSplit {
             rows.row(record).pointee.position.note(otherFee: change, isUndone: isUndone, isValued: worth != nil)
