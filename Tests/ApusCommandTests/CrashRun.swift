@@ -12,6 +12,7 @@ final class CrashRun {
     let venue: RigVenue
     let folder: String
     let name: String
+    private var started: [Process] = []
 
     init(_ name: String, faults: FaultPlan = FaultPlan()) throws {
         venue = try RigVenue(faults: faults)
@@ -20,7 +21,11 @@ final class CrashRun {
         self.name = "apus-test-\(name)-\(getpid())"
     }
 
-    deinit { try? FileManager.default.removeItem(atPath: folder) }
+    /// A test that has failed leaves no engine behind.
+    deinit {
+        for process in started where process.isRunning { kill(process.processIdentifier, SIGKILL) }
+        try? FileManager.default.removeItem(atPath: folder)
+    }
 
     var journal: String { "\(folder)/journal" }
 
@@ -47,9 +52,11 @@ final class CrashRun {
     }
 
     func start(_ command: [String], _ arguments: [String], output: Pipe?) throws -> Process {
-        try crashProgram(
+        let process = try crashProgram(
             command + settings.flatMap { ["--set", $0] } + arguments,
             keys: ["APUS_BINANCE_API_KEY": venue.key, "APUS_BINANCE_API_SECRET": venue.secret], output: output)
+        started.append(process)
+        return process
     }
 
     func waitForOpenOrders(_ count: Int) throws {
