@@ -293,10 +293,34 @@ import Testing
     func freshJournal() throws {
         let state = JournalState(orderCapacity: 64)
         let recovery = try Reconciliation(state, RecoveryRule(), instruments: [definition()])
-        #expect(recovery.since(later) == later)
+        #expect(recovery.since(later) == later - min(later, 600_000_000_000))
         for _ in 0..<2 { _ = recovery.compare(snapshot(held: 8), answers: [:], now: later) }
         #expect(recovery.compare(snapshot(trades: [trade(1, nil, 8)], held: 8), answers: [:], now: later).isAgreed)
         #expect(state.instrument("BTCUSDT")?.record.pointee.position.quantity == 8)
+    }
+
+    @Test("what a first journal takes over may still be taken back, by recovery or by the run")
+    func freshAndUndone() throws {
+        let state = JournalState(orderCapacity: 64)
+        let recovery = try Reconciliation(state, RecoveryRule(), instruments: [definition()])
+        let held = snapshot(trades: [trade(1, nil, 8), trade(2, nil, 1, isUndone: true)], held: 8)
+        for _ in 0..<3 { _ = recovery.compare(held, answers: [:], now: later) }
+        #expect(recovery.compare(held, answers: [:], now: later).isAgreed)
+        func quantity() -> Int64? { state.instrument("BTCUSDT")?.record.pointee.position.quantity }
+        #expect(quantity() == 8 && state.instrument("BTCUSDT")?.record.pointee.position.realised == 0)
+        // The run that begins now hears of it from its session.
+        let bench = try Bench()
+        try bench.agent.restore(state, wall: later, monotonic: 5)
+        bench.sink.report(APUS_REPORT_UNDONE, OrderID(0)) {
+            ($0.trade_id, $0.quantity, $0.price, $0.side) = (1, 8, 10_000, UInt8(APUS_BUY.rawValue))
+        }
+        bench.turn()
+        #expect(bench.instrument.record.pointee.position.quantity == 0)
+        let undone = snapshot(
+            trades: [trade(1, nil, 8, isUndone: true), trade(2, nil, 1, isUndone: true)], held: 0)
+        #expect(kinds(recovery.compare(undone, answers: [:], now: later)) == [.undoneTrade])
+        #expect(quantity() == 0)
+        #expect(recovery.compare(undone, answers: [:], now: later).isAgreed)
     }
 
     @Test("a trade of nobody's order and one that was taken back are counted in")

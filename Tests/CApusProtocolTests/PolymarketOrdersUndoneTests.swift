@@ -39,6 +39,22 @@ private typealias Stage = PolymarketOrdersStage
         #expect(report.trade_id == number)
     }
 
+    /// Trades that were listed while its order had no name here were nobody's.
+    @Test func tradesOfAnEarlierRunsOrderAreAskedForWhenItIsCanceled() throws {
+        let stage = Stage()
+        stage.open()
+        stage.own.removeAll()
+        let order = stage.make(1)
+        let traded = polymarketTrade("t1", taker: stage.hash(order), size: "4", price: "0.3")
+        stage.answers["GET /data/trades"] = (200, "{\"data\":[\(traded)],\"next_cursor\":\"LTE=\"}")
+        stage.ask(APUS_ORDER_CANCEL, order)
+        stage.answer(200, "{\"canceled\":[\"\(stage.hash(order))\"],\"not_canceled\":{}}")
+        stage.wait(1)
+        #expect(stage.own.contains { $0.path == "/data/trades" })
+        let fill = try #require(stage.reports().first { $0.kind == UInt8(APUS_REPORT_FILL.rawValue) })
+        #expect(fill.client_id == 1 && fill.quantity == 4_000_000 && fill.cumulative == 4_000_000)
+    }
+
     @Test func aStrangersFailureIsNotTold() {
         let stage = Stage()
         stage.open()

@@ -50,7 +50,8 @@ struct ReconcileCommand: ParsableCommand {
         }
         let recovery = Recovery(
             opened: account.opened, rule: store.recoveryRule, instruments: metadata.instruments, client: account.client,
-            strategies: plan.keptApart(account.opened.state, configuration), log: log)
+            strategies: plan.keptApart(account.opened.state, configuration),
+            otherFeeRate: configuration.engine.otherFeeRate, log: log)
         let round = try recovery.compareOnce()
         show(round.differences, account, isAgreed: round.isAgreed, needsPerson: round.needsPerson)
         if !round.isAgreed { throw ExitCode(ExitStatus.failure) }

@@ -103,7 +103,7 @@ extension RunPlan {
         let recovery = Recovery(
             opened: account.opened, rule: store.recoveryRule, instruments: metadata.instruments, client: account.client,
             strategies: keptApart(account.opened.state, configuration),
-            log: log)
+            otherFeeRate: configuration.engine.otherFeeRate, log: log)
         let agreement = try recovery.run(
             patience: .seconds(store.integer("recovery.patience_seconds") ?? 60), pause: pause)
         let tag = account.opened.state.freshRunTag(configuration.engine.runTag)

@@ -12,6 +12,8 @@ struct Recovery {
     let client: any AccountClient
     /// The names of those that run, where what is whose is kept apart.
     let strategies: [String]?
+    /// What fees in another asset are worth.
+    let otherFeeRate: Money
     let log: Log
 
     /// What both sides agree on.
@@ -62,7 +64,8 @@ struct Recovery {
 
     private func makeReconciliation() throws -> Reconciliation {
         do {
-            return try Reconciliation(opened.state, rule, instruments: instruments, strategies: strategies)
+            return try Reconciliation(
+                opened.state, rule, instruments: instruments, strategies: strategies, otherFeeRate: otherFeeRate)
         } catch { throw CommandFailure(ExitStatus.failure, "\(error)") }
     }
 

@@ -236,7 +236,8 @@ extension OrderLife {
             record.pointee.position.pay(funding: amount.atoms)
             return true
         }
-        guard report.pointee.quantity > 0 else { return false }
+        // A trade of no quantity is in the position already: it is only known from now on, and may be taken back.
+        guard report.pointee.quantity > 0 else { return true }
         let side = report.pointee.side == Side.buy.rawValue ? Side.buy : .sell
         if rows.isSplit {
             rows.share(

@@ -70,10 +70,11 @@ extension JournalState {
         Int(place) < strategies.names.count ? strategies.names[Int(place)] : nil
     }
 
-    /// What each strategy holds of an instrument, where what is whose is kept apart.
+    /// What each strategy of a name holds of an instrument, where what is whose is kept apart.
     package func positions(of instrument: Instrument) -> [(strategy: String, position: Position)] {
         guard let rows = strategies.ledger?.rows else { return [] }
-        return strategies.names.enumerated().map { place, name in
+        return strategies.names.enumerated().compactMap { place, name in
+            if name.isEmpty { return nil }
             let row = rows.row(UInt8(place), instrument.record)
             return (name, Position(instrument.record, row.pointer(to: \.position)!))
         }

@@ -333,8 +333,11 @@ package final class JournalState {
         guard lastWall > 0 else { return nil }
         let oldest = (openOrders + orders.assumed).map { $0.wall * 1_000_000 }.filter { $0 > 0 }.min() ?? lastWall
         let start = min(oldest, lastWall)
-        return start - min(start, 600_000_000_000)
+        return start - min(start, Self.tradesMargin)
     }
+
+    /// Also as long as a venue may take a trade back (Polymarket).
+    static let tradesMargin: UInt64 = 600_000_000_000
 }
 
 extension apus_order {

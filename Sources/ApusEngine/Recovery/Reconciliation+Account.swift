@@ -22,8 +22,20 @@ extension Reconciliation {
         let price = told?.averagePrice.flatMap { Self.nearest($0, instrument.priceDecimals) } ?? 0
         state.hold(instrument, quantity, at: price, since: snapshot.time)
         correct(.position(quantity, price: price, time: snapshot.time, symbol: instrument.symbol))
+        for trade in snapshot.trades where trade.symbol == instrument.symbol { know(trade, instrument) }
         if quantity == held { return }
         add(.position, .adopt, instrument.symbol, nil, nil, journal, venue)
+    }
+
+    /// A trade that is in a position which was taken over whole: it may still be taken back.
+    private func know(_ trade: VenueTrade, _ instrument: Instrument) {
+        guard !trade.isUndone, state.owners(of: trade.tradeID, trade.side, instrument).isEmpty,
+            let price = units(trade.price, instrument.priceDecimals, trade.symbol)
+        else { return }
+        var report = apus_report(trade, price: price, quantity: 0, instrument: instrument)
+        report.kind = UInt8(APUS_REPORT_SETTLED.rawValue)
+        report.fee = 0
+        apply(report, trade.symbol)
     }
 
     /// An average has more decimals than a price: those behind the last are left out.

@@ -34,10 +34,12 @@ package final class Reconciliation {
     /// - Parameters:
     ///   - instruments: those of the new run.
     ///   - strategies: the new run's, where what is whose is kept apart: orders of others are canceled. nil: one has everything.
+    ///   - otherFeeRate: the new run's, behind which its corrections are journaled.
     /// - Throws: `JournalError` when an instrument's numbers mean something else now, or when an order or a position of an instrument
     ///   that the new run does not trade is open.
     package init(
-        _ state: JournalState, _ rule: RecoveryRule, instruments: [InstrumentDefinition], strategies: [String]? = nil
+        _ state: JournalState, _ rule: RecoveryRule, instruments: [InstrumentDefinition], strategies: [String]? = nil,
+        otherFeeRate: Money = .zero
     ) throws(JournalError) {
         self.strategies = strategies
         self.state = state
@@ -48,6 +50,7 @@ package final class Reconciliation {
         for definition in instruments { try state.add(definition) }
         for index in 0..<state.instruments.count {
             let instrument = state.instruments[index], record = instrument.record
+            record.pointee.otherFeeRate = otherFeeRate
             if instruments.contains(where: { $0.symbol == instrument.symbol }) { continue }
             let isOpen = state.openOrders.contains { $0.order.instrument == instrument }
             if record.pointee.position.quantity != 0 || isOpen {
@@ -60,7 +63,8 @@ package final class Reconciliation {
     }
 
     /// From when on trades are to be asked for: wall clock, nanoseconds.
-    package func since(_ now: UInt64) -> UInt64 { state.tradesSince ?? now }
+    /// Where there is no journal, those that the venue may still take back.
+    package func since(_ now: UInt64) -> UInt64 { state.tradesSince ?? now - min(now, JournalState.tradesMargin) }
 
     /// Orders that the journal holds for open and that the venue does not: what has become of them must be asked.
     package func questions(_ snapshot: AccountSnapshot) -> [KnownOrder] {
@@ -304,7 +308,7 @@ package final class Reconciliation {
         let client = trade.clientID ?? state.order(venueID: trade.venueID)
         let isTaken = client.map { owners.contains($0) } ?? !owners.isEmpty
         if trade.isUndone { return undo(trade, client ?? owners.first, instrument) }
-        if isTaken || trade.time <= state.heldSince[instrument.index] ?? 0 { return }
+        if isTaken || needsBaseline(instrument.index) || trade.time <= state.heldSince[instrument.index] ?? 0 { return }
         guard let price = units(trade.price, instrument.priceDecimals, trade.symbol),
             let quantity = units(trade.quantity, instrument.quantityDecimals, trade.symbol)
         else { return }
