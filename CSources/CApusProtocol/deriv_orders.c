@@ -181,7 +181,10 @@ static void take_message(apus_deriv_orders* self, uint64_t now_ns) {
     bool answered = apus_deriv_line_answered(&self->line, &request);
     if (apus_deriv_line_take(&self->line, answered ? &request : NULL, now_ns)) return;
     if (!answered && take_order_answer(self, now_ns)) return;
-    bool failed = self->line.deriv.last.error != APUS_DERIV_ERROR_NONE;
+    uint8_t error = self->line.deriv.last.error;
+    bool failed = error != APUS_DERIV_ERROR_NONE;
+    // The answer that a stream had begun was lost.
+    bool streams = !failed || error == APUS_DERIV_ERROR_SUBSCRIBED;
     switch (answered ? request.action : 0) {
     case APUS_DERIV_ASK_AUTHORIZE:
         deriv_take_authorization(self, now_ns);
@@ -196,10 +199,11 @@ static void take_message(apus_deriv_orders* self, uint64_t now_ns) {
         deriv_take_contract(self, &request, now_ns);
         return;
     case APUS_DERIV_ASK_BALANCE:
-        self->balance_asked = !failed;
+        self->balance_asked = streams;
+        if (failed && streams) self->balance_due_ns = now_ns;
         break;
     case APUS_DERIV_ASK_TRANSACTIONS:
-        self->transactions_asked = !failed;
+        self->transactions_asked = streams;
         return;
     default:
         break;

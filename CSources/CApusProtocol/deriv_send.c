@@ -83,6 +83,15 @@ static size_t put_price(const apus_deriv_orders* self, const apus_order* order, 
     return apus_decimal_format(price, decimals, text);
 }
 
+// A lost buy's contract is found, and the engine does not know: were it to die now, it would look for two of one shape.
+static bool waits_to_be_told(const apus_deriv_orders* self, uint16_t instrument) {
+    for (uint32_t i = 0; i < APUS_DERIV_CONTRACTS; i++) {
+        const apus_deriv_contract* contract = &self->contracts[i];
+        if (contract->id != 0 && contract->instrument == instrument && !contract->told) return true;
+    }
+    return false;
+}
+
 static uint8_t send_buy(apus_deriv_orders* self, const apus_order* taken, uint64_t now_ns) {
     char text[APUS_DERIV_REQUEST_BYTES], price[APUS_DECIMAL_TEXT_BYTES];
     apus_order order = *taken;
@@ -90,7 +99,7 @@ static uint8_t send_buy(apus_deriv_orders* self, const apus_order* taken, uint64
     const char* proposal = self->line.subscriptions[order.instrument].proposal;
     // There is nothing that a buy could reduce: contracts are only held.
     if (order.flags & APUS_ORDER_REDUCE_ONLY) return APUS_GUARD_UNSUPPORTED;
-    if (place->state != APUS_DERIV_FREE) return APUS_GUARD_UNRESOLVED;
+    if (place->state != APUS_DERIV_FREE || waits_to_be_told(self, order.instrument)) return APUS_GUARD_UNRESOLVED;
     if (proposal[0] == 0) return APUS_GUARD_BOOK_STATE;
     if (!deriv_contract_place(self)) return APUS_GUARD_IN_FLIGHT_FULL;
     // A market order pays what the newest proposal asks.

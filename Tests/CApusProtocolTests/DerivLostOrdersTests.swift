@@ -93,6 +93,9 @@ import Testing
         stage.query(1, wall: wall)
         look(stage, table: "[\(DerivStage.row(55, bought: wall / 1000, trade: 999))]")
         #expect(stage.news().isEmpty, "the table does not say of which trade its number is")
+        stage.propose(suffix: "b")
+        stage.order(2)
+        #expect(stage.code() == Int32(APUS_GUARD_UNRESOLVED.rawValue), "two of one shape would be in doubt at once")
         stage.advance(0.06)
         stage.answer(
             "proposal_open_contract",

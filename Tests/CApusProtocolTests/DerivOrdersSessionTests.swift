@@ -334,6 +334,20 @@ import Testing
         #expect(told == [99_000_000_000])
     }
 
+    @Test("a stream that has begun unheard is not begun again, and the balance is asked for")
+    func theBalanceStreamsAlready() throws {
+        let stage = DerivStage()
+        stage.startOrders()
+        stage.connectAccount()
+        stage.advance(0.06)
+        #expect(stage.refuse("balance", "AlreadySubscribed")?.text.contains("subscribe") == true)
+        stage.advance(1)
+        #expect(stage.answer("balance", "\"balance\":{\"balance\":\"990.00\"}")?.text.contains("subscribe") == false)
+        #expect(stage.reports().contains { $0.kind == UInt8(APUS_REPORT_BALANCE.rawValue) })
+        stage.advance(20)
+        #expect(stage.take("balance") == nil)
+    }
+
     @Test func aFullReportRingLosesNothing() {
         let stage = DerivStage()
         stage.openOrders()

@@ -87,13 +87,19 @@ final class DerivLife {
         let patience = now + 150 * second
         while now < patience {
             for _ in 0..<200 { try pass() }
-            // A balance whose news were lost is asked for now and then, and a stream that was frozen is found out by a question too.
-            let isQuiet = trader.isSettled && venue.openContracts(account: Self.account).isEmpty
-            if isQuiet && isBalanceKnown && engine.tickProblems(venue, isFinal: true).isEmpty { break }
+            // A balance whose news were lost is asked for now and then, and a stream that was frozen is found out by a question too:
+            // it has to stand for a while.
+            guard isAtRest else { continue }
+            for _ in 0..<600 { try pass() }
+            if isAtRest { break }
         }
-        for _ in 0..<600 { try pass() }
         check()
         return problems
+    }
+
+    private var isAtRest: Bool {
+        trader.isSettled && venue.openContracts(account: Self.account).isEmpty && isBalanceKnown
+            && engine.tickProblems(venue, isFinal: true).isEmpty
     }
 
     private func pass() throws {
