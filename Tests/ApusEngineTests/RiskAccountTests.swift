@@ -144,7 +144,10 @@ import Testing
     @Test func theVenueKnowsTheBalanceBest() throws {
         let bench = try bench { $0.funding = .margin }
         #expect(place(bench, 0, .buy, 100_000).id != nil, "nobody has said what there is")
-        bench.sink.report(APUS_REPORT_BALANCE, OrderID(0)) { $0.fee = 100_000_000 }
+        bench.sink.report(APUS_REPORT_BALANCE, OrderID(0)) {
+            // As the sessions tell it: of no instrument.
+            ($0.fee, $0.instrument) = (100_000_000, UInt16.max)
+        }
         bench.turn()
         #expect(place(bench, 0, .buy, 1).refusal == .balanceTooLow)
     }

@@ -290,7 +290,7 @@ struct RiskModel {
         if let life = wish.life {
             let stays = wish.type == .limit && (wish.timeInForce == .goodTillCanceled || wish.timeInForce == .postOnly)
             forbid(!stays, .expiryWithoutRest)
-            forbid(life < max(limits.leastLife, 1), .expiryTooSoon)
+            forbid(life < max(id == nil ? limits.leastLife : 0, 1), .expiryTooSoon)
         }
         let reach = wish.type == .market ? (wish.side == .buy ? band.both.high : band.both.low) : price
         forbid(meetsOwn(wish, reach, account), .wouldMeetOwnOrder)

@@ -197,6 +197,24 @@ import Testing
         #expect(own.agent.risk.trip == .drawdown && own.agent.risk.strategies[0].trip == .drawdown)
     }
 
+    /// The day of a start is begun before anything is judged, whatever was held over night.
+    @Test func whatIsHeldBeginsTheDayWithItsFirstPrice() throws {
+        let journal = journal(), team = try Team(limits: withDrawdown(), journal: port(journal))
+        team.open(bid: 10_000, ask: 10_000)
+        try team.trade(0, .buy, 100, trade: 1)
+        move(team, to: 14_000)
+        let state = try replayed(journal)
+        var yesterday = try #require(days(state).whole)
+        yesterday.number -= 1
+        let next = try Team(limits: withDrawdown(), restoring: state) { $0.day = yesterday }
+        next.turn()
+        next.open(bid: 8_000, ask: 8_000)
+        #expect(
+            next.limit(0, .buy, 1, at: 8_000).id != nil,
+            "neither yesterday's peak nor a day without a begin is judged by")
+        #expect(next.agent.risk.trip == nil && next.agent.risk.strategies[0].trip == nil)
+    }
+
     @Test func aPeakIsWrittenOnceASecondAlsoWhenItIsQuiet() throws {
         let journal = journal(), team = try Team(limits: withDrawdown(), journal: port(journal))
         team.open(bid: 10_000, ask: 10_000)

@@ -28,7 +28,8 @@ extension DecisionAgent {
             core.pointee.startBalance += balance - context.balance
             if table.count > 0 { gate.pointee.set(balance: balance, of: table[0]) }
         }
-        if let time = gate.pointee.begin(now) { riskNoLater(than: time) }
+        gate.pointee.begin(now)
+        if let time = gate.pointee.unpricedUntil(now) { riskNoLater(than: time) }
         if let day = configuration.day { gate.pointee.restore(day, now: now) } else { gate.pointee.judge(now) }
         guard fanOut != nil else { return }
         for (number, setting) in settings.enumerated() {
@@ -48,6 +49,7 @@ extension DecisionAgent {
         advance(now)
         state.pointee.nextRisk = .max
         gate.pointee.judge(now)
+        if let time = gate.pointee.unpricedUntil(now) { riskNoLater(than: time) }
         notePeaks(now)
         let canceled = cancelAfterTrip(now)
         return state.pointee.waiting.count == 0 ? canceled : canceled + releaseWaiting(now)
@@ -68,12 +70,14 @@ extension DecisionAgent {
 
     /// The account has changed, and not by an order.
     func takeOfAccount(_ report: UnsafePointer<apus_report>) {
-        guard Int(report.pointee.instrument) < table.count else { return }
-        let instrument = table[Int(report.pointee.instrument)]
+        let number = Int(report.pointee.instrument)
         if UInt32(report.pointee.kind) == APUS_REPORT_BALANCE.rawValue {
-            gate.pointee.set(balance: Money(hundredMillionths: report.pointee.fee), of: instrument)
-        } else {
-            valueLater(instrument.record)
+            // The wallet's is told of no instrument.
+            guard table.count > 0 else { return }
+            let balance = Money(hundredMillionths: report.pointee.fee)
+            gate.pointee.set(balance: balance, of: table[number < table.count ? number : 0])
+        } else if number < table.count {
+            valueLater(table[number].record)
             judge()
         }
     }

@@ -26,7 +26,7 @@ package enum BreakerState: UInt8, Sendable, Codable, CaseIterable {
 /// How a call ended. Only the first two failures count: they alone say that the other side does not work.
 package enum CallOutcome: UInt8, Sendable, Codable, CaseIterable {
     case success
-    /// The venue says that it is broken, overloaded or shutting down, or its connection is down.
+    /// The venue says that it is broken, overloaded or shutting down.
     case venueError
     /// No answer in time.
     case timeOut

@@ -193,7 +193,9 @@ extension RiskGate {
         guard request.type == .limit, request.timeInForce == .goodTillCanceled || request.timeInForce == .postOnly
         else { return .expiryWithoutRest }
         let rest = request.expiry > place.now ? request.expiry - place.now : 0
-        return rest == 0 || rest < place.record.pointee.minLifetime ? .expiryTooSoon : nil
+        // A change leaves the end where it is.
+        let least = place.isNew ? place.record.pointee.minLifetime : 0
+        return rest == 0 || rest < least ? .expiryTooSoon : nil
     }
 
     // MARK: Own orders

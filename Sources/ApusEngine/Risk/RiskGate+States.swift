@@ -81,14 +81,14 @@ extension RiskGate {
     private static var pricePatience: UInt64 { 10_000_000_000 }
 
     /// The engine starts, with the positions that it goes on with.
-    /// - Returns: when the result counts even where something has no price; nil: all have one.
-    mutating func begin(_ now: UInt64) -> UInt64? {
-        guard ledger.totals.pointee.unpriced > 0 else { return nil }
-        pricedFrom = now &+ Self.pricePatience
-        return pricedFrom
+    mutating func begin(_ now: UInt64) {
+        if ledger.totals.pointee.unpriced > 0 { pricedFrom = now &+ Self.pricePatience }
     }
 
     private func isUnpriced(_ now: UInt64) -> Bool { now < pricedFrom && ledger.totals.pointee.unpriced > 0 }
+
+    /// When the result counts although something that is held has no price; nil: it counts now.
+    func unpricedUntil(_ now: UInt64) -> UInt64? { isUnpriced(now) ? pricedFrom : nil }
 
     /// Values what has changed and holds the result against the day's limits.
     package mutating func judge(_ now: UInt64) {
@@ -118,6 +118,8 @@ extension RiskGate {
     @inline(__always)
     mutating func judgeResult(_ now: UInt64) {
         if isUnpriced(now) { return }
+        // Nothing is judged before the first day of this run has begun or gone on.
+        if watch.end == 0 { enterDay(now) }
         if let trip = watch.judge(ledger.totals.pointee.result) { stop(trip, now) }
         if rows.isSplit { judgeEach(now) }
     }
