@@ -80,9 +80,8 @@ final class Folder: Sendable {
         let folder = Folder(), path = "\(folder.path)/engine.sock"
         let server = try echo(at: path)
         defer { server.stop() }
-        let socket = try ControlSocket.connect(to: path)
+        let socket = try ControlSocket.connect(to: path, patience: .seconds(5))
         defer { close(socket) }
-        ControlSocket.setPatience(.seconds(5), of: socket)
         var kept: [UInt8] = []
         for line in ["{\"request\":\"fly\"}", "not JSON", ""] {
             #expect(ControlSocket.write(Data(line.utf8), to: socket))

@@ -1,7 +1,7 @@
 import ApusEngine
 import ApusLive
 
-/// Asks a running engine over its control socket for its strategies, at most once a second: each question is a moment of the decision
+/// Asks a running engine over its control socket for its strategies, at most once a second, after half a minute where it did not answer: each question is a moment of the decision
 /// thread's. One that runs alone is not asked about again.
 struct StrategyQuestions {
     private let path: String
@@ -15,10 +15,10 @@ struct StrategyQuestions {
     /// What is known now; empty where one runs alone, or the engine does not answer.
     mutating func answer() -> [RiskReport.StrategyLine] {
         guard let due, due <= .now else { return lines }
-        self.due = .now + .seconds(1)
         let reply = try? ControlClient.ask(ControlRequest(.status), at: path, patience: .milliseconds(500)).reply
         lines = reply?.strategies ?? []
-        if reply?.ok == true, lines.isEmpty { self.due = nil }
+        // Questions to an engine that hangs would take all the places of its socket.
+        self.due = reply?.ok != true ? .now + .seconds(30) : lines.isEmpty ? nil : .now + .seconds(1)
         return lines
     }
 }

@@ -16,7 +16,7 @@ package enum ControlSocket {
     /// Listens there. The folder is made for this user alone; a socket that nobody listens at any more is replaced.
     static func listen(at path: String) throws(LiveError) -> Int32 {
         try makeFolder(of: path)
-        if let other = try? connect(to: path) {
+        if let other = try? connect(to: path, patience: .seconds(1)) {
             close(other)
             throw LiveError("somebody listens at the control socket \(path) already; choose another engine.name")
         }
@@ -39,8 +39,9 @@ package enum ControlSocket {
     }
 
     /// Connects. The socket's owner must be this user or root: nobody else's engine is spoken to.
-    static func connect(to path: String) throws(LiveError) -> Int32 {
+    static func connect(to path: String, patience: Duration) throws(LiveError) -> Int32 {
         let socket = try open()
+        setPatience(patience, of: socket)
         let result = withAddress(path) { Glibc.connect(socket, $0, $1) }
         guard let result, result == 0 else {
             let code = result == nil ? ENAMETOOLONG : errno
@@ -145,9 +146,8 @@ package enum ControlClient {
     package static func ask(
         _ request: ControlRequest, at path: String, patience: Duration
     ) throws(LiveError) -> (line: String, reply: ControlReply) {
-        let socket = try ControlSocket.connect(to: path)
+        let socket = try ControlSocket.connect(to: path, patience: patience)
         defer { close(socket) }
-        ControlSocket.setPatience(patience, of: socket)
         var kept: [UInt8] = []
         guard let line = try? JSONEncoder().encode(request), ControlSocket.write(line, to: socket),
             let answer = ControlSocket.readLine(from: socket, kept: &kept)
