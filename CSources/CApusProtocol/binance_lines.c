@@ -131,6 +131,8 @@ static void user_changed(orders_session* self, uint32_t number, const apus_link_
     if (change->state != APUS_LINK_OPEN) return;
     retire_after(line, &self->config.user_link, change->at_ns);
     if (in_use) {
+        // No event comes any more of what was answered while it was down.
+        self->event_due_ns = UINT64_MAX;
         self->missed = true;
     } else if (self->succeeding) {
         self->succeeding = false;

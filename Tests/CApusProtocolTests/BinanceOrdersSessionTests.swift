@@ -195,6 +195,20 @@ import Testing
         #expect(session.orders.pointee.freezes == 1)
     }
 
+    @Test func whatWasAnsweredWhileItWasDownDoesNotCloseTheUserStreamAgain() {
+        let session = BinanceStage()
+        session.openOrders()
+        session.order(1)
+        _ = session.texts(session.api)
+        session.close(session.user)
+        session.tell(session.api, Self.good(2))
+        session.tell(session.api, "{\"id\":\"3\",\"status\":200,\"result\":{\"listenKey\":\"K2\"}}")
+        session.advance(6)
+        #expect(session.open(session.user, session.userLink()).hasPrefix("GET /private/ws/K2 "))
+        session.advance(0.1)
+        #expect(session.userLink().pointee.state == UInt8(APUS_LINK_OPEN) && session.orders.pointee.freezes == 0)
+    }
+
     @Test(arguments: [true, false])
     func anEventBeforeOrAfterTheAnswerProvesTheStream(eventFirst: Bool) {
         let session = BinanceStage()

@@ -404,7 +404,7 @@ import Testing
     @Test func aLostAnswerHoldsUpNoOtherRequest() {
         let stage = DerivStage()
         stage.openOrders()
-        let line = UnsafeMutablePointer(&stage.orders.pointee.line)
+        let line = stage.orders.pointer(to: \.line)!
         var request = apus_deriv_request()
         func send(_ action: apus_deriv_action) -> UInt64 {
             request.action = UInt8(action.rawValue)
