@@ -295,8 +295,14 @@ import Testing
         let recovery = try Reconciliation(state, RecoveryRule(), instruments: [definition()])
         #expect(recovery.since(later) == later - min(later, 600_000_000_000))
         for _ in 0..<2 { _ = recovery.compare(snapshot(held: 8), answers: [:], now: later) }
-        #expect(recovery.compare(snapshot(trades: [trade(1, nil, 8)], held: 8), answers: [:], now: later).isAgreed)
+        var old = trade(1, nil, 8)
+        old.time = 99 * second
+        #expect(recovery.compare(snapshot(trades: [old], held: 8), answers: [:], now: later).isAgreed)
         #expect(state.instrument("BTCUSDT")?.record.pointee.position.quantity == 8)
+        // Of the same second, and not told when the position was: it came later.
+        let told = snapshot(trades: [old, trade(2, nil, 3)], held: 11)
+        #expect(kinds(recovery.compare(told, answers: [:], now: later)) == [.foreignTrade])
+        #expect(recovery.compare(told, answers: [:], now: later).isAgreed)
     }
 
     @Test("what a first journal takes over may still be taken back, by recovery or by the run")

@@ -308,7 +308,9 @@ package final class Reconciliation {
         let client = trade.clientID ?? state.order(venueID: trade.venueID)
         let isTaken = client.map { owners.contains($0) } ?? !owners.isEmpty
         if trade.isUndone { return undo(trade, client ?? owners.first, instrument) }
-        if isTaken || needsBaseline(instrument.index) || trade.time <= state.heldSince[instrument.index] ?? 0 { return }
+        // Some venues tell whole seconds: what a position that was taken over holds of its last one is known by number (`know`).
+        let isOld = trade.time + 1_000_000_000 <= state.heldSince[instrument.index] ?? 0
+        if isTaken || isOld || needsBaseline(instrument.index) { return }
         guard let price = units(trade.price, instrument.priceDecimals, trade.symbol),
             let quantity = units(trade.quantity, instrument.quantityDecimals, trade.symbol)
         else { return }
