@@ -85,6 +85,7 @@ import Testing
         let definition = try #require(try info(bitcoin).definitions(of: ["BTCUSDT"], venue: .binanceUSDM).first)
         #expect(definition.priceDecimals == 2 && definition.quantityDecimals == 3)
         #expect(definition.contract == .linear && definition.multiplier == 1)
+        #expect(definition.minLifetimeSeconds == 605)
         let entry = try protocolInstrument(definition)
         #expect(entry.tick_units == 10 && entry.lot_units == 1 && entry.minimum_quantity == 1)
         #expect(entry.maximum_quantity == 1_000_000 && entry.minimum_notional == 5000)

@@ -97,6 +97,7 @@ private let secondToken = "52114319501245915516055106046884209969926127482827954
         ).definition(of: secondToken)
         #expect(found.0.symbol == secondToken && found.0.tick.description == "0.001" && found.0.contract == .binary)
         #expect(found.0.minQuantity?.description == "15" && found.0.lot.description == "0.01")
+        #expect(found.0.minLifetimeSeconds == 60)
         #expect(
             found.1
                 == PolymarketListing(condition: "0x01", isNegRisk: true, version: 3, minOrderSize: "15"))

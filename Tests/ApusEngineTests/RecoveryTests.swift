@@ -329,6 +329,24 @@ import Testing
         #expect(recovery.compare(undone, answers: [:], now: later).isAgreed)
     }
 
+    @Test(
+        "a fee in another asset of a missed trade is worth what the new run's rate says",
+        arguments: [0, 600] as [Int64])
+    func missedFeeInAnotherAsset(rate: Int64) throws {
+        let (bench, journal) = try journaled()
+        let id = try bench.resting(10)
+        let state = try replayed(journal)
+        let recovery = try Reconciliation(
+            state, RecoveryRule(), instruments: [definition()], otherFeeRate: Money(whole: rate))
+        var missed = trade(1, id, 10)
+        (missed.fee, missed.isFeeInOtherAsset) = (try Money("0.1"), true)
+        let told = venueOrder(id, 10, filled: 10, trades: [1], end: .filled)
+        _ = recovery.compare(snapshot(trades: [missed], held: 10), answers: [id.value: told], now: later)
+        let position = try #require(state.instrument("BTCUSDT")).record.pointee.position
+        #expect(position.fees == Money(whole: rate / 10).atoms)
+        #expect(try position.otherFees == Money("0.1").atoms && position.unvaluedFees == (rate == 0 ? 1 : 0))
+    }
+
     @Test("a trade of nobody's order and one that was taken back are counted in")
     func foreignAndUndone() throws {
         let (bench, journal) = try journaled()

@@ -123,7 +123,7 @@ import Testing
         #expect(report.strategies[0].dayResult == -Money(ExactDecimal(digits: 11, decimals: 1)))
         #expect(report.strategies.map(\.state) == [.halted, .active])
         team.agent.resumeAfterTrip()
-        #expect(team.agent.tradingState(of: "maker") == .halted, "the whole's resume is not its own")
+        #expect(team.agent.strategies[0].state == .halted, "the whole's resume is not its own")
         team.agent.resumeAfterTrip(ofStrategy: "maker")
         #expect(team.limit(0, .buy, 1, at: 8_900).id != nil)
         let changes = (UInt64(0)..<9).compactMap { number -> RiskStateChange? in

@@ -51,7 +51,7 @@ import Testing
         #expect(next.context(2).openOrders.map(\.id) == [maker] && next.context(1).openOrders.map(\.id) == [taker])
         #expect(next.context(0).openOrders.count == 0)
         #expect(next.context(2).position(of: next.instrument).averagePrice == Price(units: 9_000))
-        #expect(next.agent.tradingState(of: "taker") == .reducing && next.agent.tradingState(of: "maker") == .active)
+        #expect(next.agent.strategies.map(\.state) == [.active, .reducing, .active])
         // A fill of a restored order is its owner's.
         next.fill(taker, 7, trade: 9, price: 9_980)
         next.turn()
@@ -106,16 +106,8 @@ import Testing
     /// What recovery settles before several run for the first time is nobody's now as in every later replay.
     @Test func whatRecoveryFindsIsNobodysFromTheFirstRunOfSeveralOn() throws {
         let journal = journal()
-        let alone = try Team(["maker"], journal: port(journal))
-        alone.open()
-        try alone.trade(0, .buy, 10, trade: 1)
-        let state = try replayed(journal)
-        let recovery = try Reconciliation(
-            state, RecoveryRule(), instruments: [definition()], strategies: ["maker", "taker"])
-        let told = AccountSnapshot(
-            time: later, openOrders: [], trades: [foreignTrade()],
-            positions: [VenuePosition(symbol: "BTCUSDT", quantity: ExactDecimal(digits: 13, decimals: 3))])
-        _ = recovery.compare(told, answers: [:], now: later)
+        try makerAlone(journal)
+        let (state, _) = try settled(journal, trades: [foreignTrade()])
         let both = try Team(["maker", "taker"])
         try both.agent.restore(state, wall: later, monotonic: 5)
         #expect([both.held(0), both.held(1), both.nobodys, both.whole] == [10, 0, 3, 13])
@@ -284,18 +276,8 @@ import Testing
     @Test(arguments: [true, false])
     func whatIsSettledWithoutTradingIsWhoseItWas(isFresh: Bool) throws {
         let journal = journal()
-        if !isFresh {
-            let alone = try Team(["maker"], journal: port(journal))
-            alone.open()
-            try alone.trade(0, .buy, 10, trade: 1)
-        }
-        let state = try replayed(journal)
-        let recovery = try Reconciliation(
-            state, RecoveryRule(), instruments: [definition()], strategies: ["maker", "taker"])
-        let told = AccountSnapshot(
-            time: later, openOrders: [], trades: isFresh ? [] : [foreignTrade()],
-            positions: [VenuePosition(symbol: "BTCUSDT", quantity: ExactDecimal(digits: 13, decimals: 3))])
-        for _ in 0..<2 { _ = recovery.compare(told, answers: [:], now: later) }
+        if !isFresh { try makerAlone(journal) }
+        let (state, recovery) = try settled(journal, trades: isFresh ? [] : [foreignTrade()])
         let settled = try Team([""], journal: port(journal), restoring: state) {
             $0.keepsApart = state.strategies.isSplit
         }
@@ -304,6 +286,26 @@ import Testing
         let both = try Team(["maker", "taker"], restoring: try replayed(journal))
         let held: Int64 = isFresh ? 0 : 10
         #expect([both.held(0), both.held(1), both.nobodys, both.whole] == [held, 0, 13 - held, 13])
+    }
+
+    private func makerAlone(_ journal: MemoryJournal) throws {
+        let alone = try Team(["maker"], journal: port(journal))
+        alone.open()
+        try alone.trade(0, .buy, 10, trade: 1)
+    }
+
+    /// The journal held against a venue with 13, for two that are to run.
+    private func settled(
+        _ journal: MemoryJournal, trades: [VenueTrade]
+    ) throws -> (state: JournalState, recovery: Reconciliation) {
+        let state = try replayed(journal)
+        let recovery = try Reconciliation(
+            state, RecoveryRule(), instruments: [definition()], strategies: ["maker", "taker"])
+        let told = AccountSnapshot(
+            time: later, openOrders: [], trades: trades,
+            positions: [VenuePosition(symbol: "BTCUSDT", quantity: ExactDecimal(digits: 13, decimals: 3))])
+        for _ in 0..<2 { _ = recovery.compare(told, answers: [:], now: later) }
+        return (state, recovery)
     }
 
     private func foreignTrade() -> VenueTrade {

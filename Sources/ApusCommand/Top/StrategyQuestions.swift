@@ -1,8 +1,8 @@
 import ApusEngine
 import ApusLive
 
-/// Asks a running engine over its control socket for its strategies, at most once a second, after half a minute where it did not answer: each question is a moment of the decision
-/// thread's. One that runs alone is not asked about again.
+/// Asks a running engine over its control socket for its strategies, at most once a second, after half a minute where it did not answer:
+/// each question is a moment of the decision thread's. One that runs alone is not asked about again.
 struct StrategyQuestions {
     private let path: String
     private var lines: [RiskReport.StrategyLine] = []

@@ -187,11 +187,6 @@ extension DecisionAgent {
         fanOut == nil ? gate.pointee.state() : gate.pointee.wholeState
     }
 
-    /// What the strategy of that name may send now; nil: there is none.
-    package func tradingState(of name: String) -> TradingState? {
-        gate.pointee.strategies.firstIndex(of: name).map { gate.pointee.state(of: $0) }
-    }
-
     /// Replaces the limits by tighter ones, in force on the next order.
     package func tighten(_ limits: RiskLimits) throws(RiskLimitError) {
         try gate.pointee.tighten(limits)

@@ -45,8 +45,9 @@ package struct VenueTrade: Sendable, Equatable, Codable {
     package var side: Side
     package var price: ExactDecimal
     package var quantity: ExactDecimal
-    /// In the settlement asset; zero when it was paid in another.
+    /// In the settlement asset, or in another.
     package var fee: Money
+    package var isFeeInOtherAsset: Bool
     package var isMaker: Bool
     /// Wall clock of the venue, nanoseconds.
     package var time: UInt64
@@ -55,7 +56,8 @@ package struct VenueTrade: Sendable, Equatable, Codable {
 
     package init(
         tradeID: UInt64, clientID: UInt64?, venueID: UInt64, symbol: String, side: Side, price: ExactDecimal,
-        quantity: ExactDecimal, fee: Money, isMaker: Bool, time: UInt64, isUndone: Bool = false
+        quantity: ExactDecimal, fee: Money, isMaker: Bool, time: UInt64, isUndone: Bool = false,
+        isFeeInOtherAsset: Bool = false
     ) {
         self.tradeID = tradeID
         self.clientID = clientID
@@ -68,6 +70,7 @@ package struct VenueTrade: Sendable, Equatable, Codable {
         self.isMaker = isMaker
         self.time = time
         self.isUndone = isUndone
+        self.isFeeInOtherAsset = isFeeInOtherAsset
     }
 }
 

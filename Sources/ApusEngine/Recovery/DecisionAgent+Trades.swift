@@ -56,6 +56,7 @@ extension apus_report {
         self.quantity = quantity
         fee = Int64(clamping: trade.fee.atoms / 10_000_000_000)
         flags = trade.isMaker ? UInt8(APUS_REPORT_MAKER.rawValue) : 0
+        if trade.isFeeInOtherAsset { flags |= UInt8(APUS_REPORT_FEE_OTHER_ASSET.rawValue) }
         venue_ns = trade.time
     }
 }

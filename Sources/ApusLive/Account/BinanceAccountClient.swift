@@ -249,8 +249,8 @@ package final class BinanceAccountClient: AccountClient {
             tradeID: UInt64(answer.id), clientID: nil, venueID: UInt64(answer.orderId), symbol: answer.symbol,
             side: answer.side == "BUY" ? .buy : .sell, price: try decimal(answer.price),
             quantity: try decimal(answer.qty),
-            fee: answer.commissionAsset == settlementAsset ? Money(try decimal(answer.commission)) : .zero,
-            isMaker: answer.maker, time: UInt64(answer.time) * 1_000_000)
+            fee: Money(try decimal(answer.commission)), isMaker: answer.maker, time: UInt64(answer.time) * 1_000_000,
+            isFeeInOtherAsset: answer.commissionAsset != settlementAsset)
     }
 
     private func venuePosition(_ answer: PositionAnswer) throws(AccountError) -> VenuePosition {
