@@ -10,23 +10,21 @@ import Testing
 /// A run of the program of `Tests/Crash` in a process of its own, against a venue of this one.
 final class CrashRun {
     let venue: RigVenue
-    let folder: String
+    private let place = Folder()
     let name: String
     private var started: [Process] = []
 
     init(_ name: String, faults: FaultPlan = FaultPlan()) throws {
         venue = try RigVenue(faults: faults)
-        var template = Array("/tmp/apus-test-XXXXXX".utf8CString)
-        folder = String(cString: mkdtemp(&template))
         self.name = "apus-test-\(name)-\(getpid())"
     }
 
     /// A test that has failed leaves no engine behind.
     deinit {
         for process in started where process.isRunning { kill(process.processIdentifier, SIGKILL) }
-        try? FileManager.default.removeItem(atPath: folder)
     }
 
+    var folder: String { place.path }
     var journal: String { "\(folder)/journal" }
 
     private var settings: [String] {

@@ -51,6 +51,8 @@ struct HistoryCommand: ParsableCommand {
     }
 
     func run() throws {
+        // Before a history is made beside it.
+        try checkJournal(at: journal)
         let path = file ?? "\(journal)/history.db"
         do {
             if rebuild { try HistoryStore.remove(path: path) }

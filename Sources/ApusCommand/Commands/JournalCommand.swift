@@ -10,7 +10,7 @@ struct JournalCommand: ParsableCommand {
         discussion: """
             Nothing is changed, also beside a running engine. The exit status says how the journal ends: 0 in order; 1 where its tail is \
             torn or was lost with the machine, which the next start cuts; 2 where a record that was safe is damaged, so that nothing \
-            starts before a person has looked.
+            starts before a person has looked; 69 where the folder holds no journal.
             """)
 
     @Argument(help: "The journal's folder (journal.path).")
@@ -33,6 +33,7 @@ struct JournalCommand: ParsableCommand {
     }
 
     func run() throws {
+        try checkJournal(at: journal)
         var words = JournalWords()
         var next = from, start: UInt64 = 1
         while true {

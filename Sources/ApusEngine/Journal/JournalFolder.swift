@@ -67,6 +67,11 @@ package final class JournalFolder: @unchecked Sendable {
 
     // MARK: Names
 
+    /// Whether a folder holds a journal, sound or not.
+    package static func exists(at path: String) -> Bool {
+        (try? names(path, removeRemains: false))?.isEmpty == false
+    }
+
     static func name(_ index: UInt64) -> String {
         let digits = String(index)
         return String(repeating: "0", count: max(8 - digits.count, 0)) + digits + ".journal"
