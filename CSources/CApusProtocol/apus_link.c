@@ -63,12 +63,18 @@ static void settle(apus_link* link, uint64_t now_ns) {
         return;
     }
     const apus_link_config* config = &link->config;
-    bool stable = link->open_ns != 0 && now_ns >= apus_time_after(link->open_ns, config->stable_ns);
+    uint64_t held = link->open_ns == 0 ? 0 : now_ns - link->open_ns;
+    bool stable = link->open_ns != 0 && held >= config->stable_ns;
     bool planned = link->cause.reason == APUS_REASON_LIFETIME || link->cause.reason >= APUS_REASON_SESSION;
     uint64_t wait = 0;
     if (stable) link->attempt = 0;
     if (!stable || !planned) {
         wait = apus_backoff(&link->random, config->backoff_min_ns, config->backoff_max_ns, link->attempt);
+        if (held > 0) {
+            // Counted from its opening: a connection that held for a while has waited already. Many that end at once still spread.
+            uint64_t first = apus_backoff(&link->random, config->backoff_min_ns, config->backoff_max_ns, 0);
+            wait = apus_time_later(wait - apus_time_earlier(wait, held), first);
+        }
         link->attempt++;
     }
     apus_link_change change = link->cause;

@@ -170,6 +170,26 @@ import Testing
         #expect(stage.newest.wait_ns <= LinkStage.second)
     }
 
+    /// One that is cut every half minute is soon back; one that is closed at once is not.
+    @Test func whatAConnectionHeldIsWaitedAlready() {
+        func longest(heldFor seconds: Double) -> UInt64 {
+            let stage = LinkStage { $0.backoff_min_ns = LinkStage.second / 4 }
+            stage.start()
+            return (0..<40).map { _ in
+                stage.reachOpen()
+                stage.advance(seconds)
+                stage.closed()
+                let wait = stage.newest.wait_ns
+                stage.waitForDeadline()
+                return wait
+            }.max() ?? 0
+        }
+        #expect(longest(heldFor: 0.1) > 20 * LinkStage.second)
+        let rest = longest(heldFor: 25)
+        // A first wait is always there, so that many do not come back at once.
+        #expect(rest <= 5 * LinkStage.second && rest > LinkStage.second / 10)
+    }
+
     @Test func aReconnectAskedForTooOftenWaits() {
         let stage = LinkStage { $0.backoff_min_ns = LinkStage.second }
         stage.start()

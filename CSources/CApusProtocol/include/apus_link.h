@@ -67,9 +67,11 @@ typedef struct apus_link_config {
     uint64_t max_lifetime_ns;     // planned reconnect; 0: off
     uint64_t lifetime_jitter_ns;  // up to this much earlier, so that many links do not leave together
     uint64_t backoff_min_ns;      // the first wait is uniform in [0, backoff_min], the next in [0, 2 backoff_min], ...
-    uint64_t backoff_max_ns;      // ... and never more than this (a server's Retry-After is always waited out)
-    uint64_t stable_ns;           // open that long: the next wait starts over, and a planned reconnect does not wait
-    uint64_t max_message_bytes;   // of one message; rx must hold this and APUS_WS_OVERHEAD
+    // ... and never more than this (a server's Retry-After is always waited out). What a connection held counts as waited, but
+    // for a first wait.
+    uint64_t backoff_max_ns;
+    uint64_t stable_ns;         // open that long: the next wait starts over, and a planned reconnect does not wait
+    uint64_t max_message_bytes; // of one message; rx must hold this and APUS_WS_OVERHEAD
     char ping_text[APUS_PING_TEXT_BYTES];
     uint8_t ping_kind;
     bool fresh_path; // each connection needs a path of its own: WAITING lasts until apus_link_set_path was called
