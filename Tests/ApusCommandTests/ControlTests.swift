@@ -64,6 +64,20 @@ final class Folder: Sendable {
         try echo(at: path).stop()
     }
 
+    /// Its place is not taken from it, or `apus halt` would reach another.
+    @Test func oneThatHangsIsStillThere() throws {
+        let folder = Folder(), path = "\(folder.path)/engine.sock"
+        let hanging = try ControlSocket.listen(at: path)
+        var waiting: [Int32] = []
+        defer { for socket in waiting + [hanging] { close(socket) } }
+        while waiting.count < 100, let socket = try? ControlSocket.connect(to: path, patience: .milliseconds(100)) {
+            waiting.append(socket)
+        }
+        #expect(waiting.count < 100)
+        let error = #expect(throws: LiveError.self) { try ControlSocket.listen(at: path) }
+        #expect(error?.description.contains("already") == true)
+    }
+
     @Test func refusesForeignThings() throws {
         let folder = Folder()
         #expect(throws: LiveError.self) { try echo(at: "\(folder.path)/\(String(repeating: "x", count: 120)).sock") }

@@ -13,7 +13,8 @@ extension Reconciliation {
                 told?.quantity ?? ExactDecimal(digits: 0), instrument.quantityDecimals, instrument.symbol),
             quantity != held || needsBaseline(instrument.index)
         else { return }
-        let journal = instrument.text(Quantity(units: held)), venue = instrument.text(Quantity(units: quantity))
+        let journal = needsBaseline(instrument.index) && held == 0 ? "nothing" : instrument.text(Quantity(units: held))
+        let venue = instrument.text(Quantity(units: quantity))
         // Orders that are not decided yet, or a trade between two questions, may explain it in the next round.
         if isUndecided(instrument) || isNew(instrument.index, held, quantity) {
             return add(.position, .wait, instrument.symbol, nil, nil, journal, venue)

@@ -16,8 +16,7 @@ package enum ControlSocket {
     /// Listens there. The folder is made for this user alone; a socket that nobody listens at any more is replaced.
     static func listen(at path: String) throws(LiveError) -> Int32 {
         try makeFolder(of: path)
-        if let other = try? connect(to: path, patience: .seconds(1)) {
-            close(other)
+        guard try isFree(path) else {
             throw LiveError("somebody listens at the control socket \(path) already; choose another engine.name")
         }
         var status = stat()
@@ -36,6 +35,14 @@ package enum ControlSocket {
             throw failure("cannot listen at", path, code)
         }
         return socket
+    }
+
+    /// Whether nobody listens there. One who hangs answers nobody, but his queue of connections is full rather than gone.
+    private static func isFree(_ path: String) throws(LiveError) -> Bool {
+        let socket = try open()
+        defer { close(socket) }
+        setPatience(.seconds(1), of: socket)
+        return withAddress(path) { Glibc.connect(socket, $0, $1) == 0 || errno == EAGAIN } != true
     }
 
     /// Connects. The socket's owner must be this user or root: nobody else's engine is spoken to.
