@@ -19,7 +19,9 @@ package final class HistoryFiller {
     private var changedInstruments: Set<Int> = []
     private var days: [DayKey: DayTotals] = [:]
     private var changedDays: Set<DayKey> = []
-    private static let recordsOfABatch = 4096
+    private static let recordsOfABatch: UInt64 = 1 << 16
+    /// Far fewer than the state knows at once: it forgets those that ended first, and they must have been written by then.
+    private static let ordersOfABatch = 4096
 
     private struct DayKey: Hashable {
         var day: Int64
@@ -57,7 +59,7 @@ package final class HistoryFiller {
         if let segment = reader.segments.first { try claim(String(segment.account, radix: 16), path) }
         let end = try reader.read(from: state.records + 1) { record in
             try take(record)
-            if state.records % UInt64(Self.recordsOfABatch) == 0 { try write() }
+            if state.records % Self.recordsOfABatch == 0 || changedOrders.count >= Self.ordersOfABatch { try write() }
         }.end
         try write()
         return end

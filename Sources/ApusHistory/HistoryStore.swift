@@ -99,10 +99,11 @@ package final class HistoryStore: Sendable {
     package func write(_ batch: HistoryBatch, through record: UInt64, account: String) throws(HistoryError) {
         do {
             try queue.write { database in
-                for order in batch.orders { try order.upsert(database) }
-                for fill in batch.fills { try fill.upsert(database) }
-                for position in batch.positions { try position.upsert(database) }
-                for day in batch.days { try day.upsert(database) }
+                // An upsert would write its SQL anew for each row.
+                for order in batch.orders { try order.insert(database, onConflict: .replace) }
+                for fill in batch.fills { try fill.insert(database, onConflict: .replace) }
+                for position in batch.positions { try position.insert(database, onConflict: .replace) }
+                for day in batch.days { try day.insert(database, onConflict: .replace) }
                 try database.execute(
                     sql: """
                         INSERT INTO progress VALUES (0, ?, ?)

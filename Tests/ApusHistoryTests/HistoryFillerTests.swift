@@ -186,6 +186,19 @@ private final class JournalBench {
         #expect(try store.days(limit: 9).first?.fills == 0)
     }
 
+    /// More than the state knows at once, so that each end must be in the history before its order is forgotten.
+    @Test func noOrderOfALongJournalIsLeftOut() throws {
+        let bench = try JournalBench(), store = try store(), orders = 3 * JournalState().orders.capacity
+        for number in 1...UInt64(orders) {
+            bench.place(number, .buy, 6_000_000, 10, day: 1)
+            bench.report(APUS_REPORT_REJECTED, number, day: 1) { $0.code = -2010 }
+        }
+        #expect(try HistoryFiller(store).follow(bench.path) == .clean)
+        let rows = try store.orders(symbol: nil, since: 0, limit: .max)
+        #expect(rows.count == orders)
+        #expect(rows.allSatisfy { $0.state == "rejected" && $0.code == -2010 })
+    }
+
     @Test func anotherAccountsHistoryIsRefused() throws {
         let bench = try JournalBench(), store = try store()
         try store.write(HistoryBatch(), through: 1, account: "other")
