@@ -1,8 +1,8 @@
 // Deriv's books: one level a side from the newest tick or proposal.
 //
-// Ticks have no sequence. A subscription that begins, a tick that comes late, or a history that is asked for as a proof opens a gap behind the newest tick that
-// was told: until the history has come, ticks are held. The history was asked for after the subscription was answered, so both together
-// hold every tick: what is older than the newest told is known already, and the rest is told in order, each once.
+// Ticks have no sequence. A subscription that begins, a tick that comes late, or a history that is asked for as a proof opens a gap behind the
+// newest tick that was told: until the history has come, ticks are held, in order. What the history ends with was the newest when it was
+// made: up to there all is told, each once, and what is held behind it too unless a tick is missing in between.
 #include "apus_deriv.h"
 
 #include <string.h>
@@ -152,14 +152,28 @@ static int tell_tick(apus_deriv_market* deriv, apus_market_book* book, const apu
     return result;
 }
 
-static void tell_held(apus_deriv_market* deriv, apus_market_book* book, bool proven) {
+// Tells what was held. Up to `proven` a history has told everything; what lies behind a hole after that stays held, since what is missing may
+// come late, or the history must be asked again.
+static void tell_held(apus_deriv_market* deriv, apus_market_book* book, uint64_t proven) {
     apus_deriv_book* own = apus_deriv_book_of(book);
-    own->holding = false;
-    for (uint32_t i = 0; i < own->held_count; i++) {
-        // What was held came in a row; only before the first of them could something be missing.
-        if (tell_tick(deriv, book, &own->held[i], proven && i == 0) < 0) break;
+    uint32_t told = 0;
+    while (told < own->held_count) {
+        const apus_deriv_tick* tick = &own->held[told];
+        if (tick->epoch > proven && apus_deriv_leaves_gap(own, tick->epoch)) break;
+        if (tell_tick(deriv, book, tick, false) < 0) told = own->held_count - 1;
+        told++;
     }
-    own->held_count = 0;
+    own->held_count -= told;
+    own->holding = own->held_count > 0;
+    memmove(own->held, own->held + told, own->held_count * sizeof own->held[0]);
+}
+
+// Holds a tick in its place: those that come late are among them.
+static void hold_tick(apus_deriv_book* own, const apus_deriv_tick* tick) {
+    uint32_t place = own->held_count++;
+    for (; place > 0 && own->held[place - 1].epoch > tick->epoch; place--)
+        own->held[place] = own->held[place - 1];
+    own->held[place] = *tick;
 }
 
 int apus_deriv_market_tick(apus_deriv_market* deriv, uint64_t receive_ns, uint64_t kernel_ns) {
@@ -180,7 +194,7 @@ int apus_deriv_market_tick(apus_deriv_market* deriv, uint64_t receive_ns, uint64
         lose(deriv, book, APUS_BOOK_REASON_GAP);
         return 0;
     }
-    own->held[own->held_count++] = tick;
+    hold_tick(own, &tick);
     return 0;
 }
 
@@ -193,7 +207,7 @@ void apus_deriv_market_release(apus_deriv_market* deriv, uint16_t instrument, ui
     apus_market_book* book = apus_deriv_market_book(deriv, instrument);
     if (book == NULL) return;
     apus_publisher_message(deriv->market->out, receive_ns, 0);
-    tell_held(deriv, book, false);
+    tell_held(deriv, book, UINT64_MAX);
 }
 
 int apus_deriv_market_history(apus_deriv_market* deriv, uint16_t instrument, uint64_t receive_ns, uint64_t kernel_ns) {
@@ -222,7 +236,7 @@ int apus_deriv_market_history(apus_deriv_market* deriv, uint16_t instrument, uin
         return more;
     }
     own->gaps += own->epoch != before;
-    tell_held(deriv, book, true);
+    tell_held(deriv, book, own->epoch);
     return 0;
 }
 

@@ -261,9 +261,8 @@ static void note_news(apus_deriv_line* line, uint16_t instrument, uint64_t now_n
 // Whether ticks may be missing before the one that has come.
 static bool leaves_gap(const apus_deriv_line* line, const apus_deriv_book* book) {
     uint64_t epoch;
-    if (book->step == 0 || book->uneven) return false;
     return apus_deriv_whole(&line->deriv.last.fields[APUS_DERIV_EPOCH], &epoch) == 0
-           && epoch > book->epoch + book->step;
+           && apus_deriv_leaves_gap(book, epoch);
 }
 
 static void take_tick(apus_deriv_line* line, uint64_t now_ns) {
@@ -284,6 +283,16 @@ static void take_tick(apus_deriv_line* line, uint64_t now_ns) {
     apus_deriv_market_hold(&line->deriv, instrument);
 }
 
+// A history is to be asked for again, or after too many given up.
+static void ask_again(apus_deriv_line* line, uint16_t instrument, uint64_t due_ns) {
+    apus_deriv_subscription* subscription = &line->subscriptions[instrument];
+    subscription->history_due_ns = due_ns;
+    line->next_check_ns = 0;
+    if (++subscription->history_failures < APUS_DERIV_HISTORY_TRIES) return;
+    subscription->history_failures = 0;
+    apus_deriv_market_release(&line->deriv, instrument, line->channel.receive_ns);
+}
+
 static void take_history(apus_deriv_line* line, uint16_t instrument, uint64_t now_ns) {
     apus_deriv_subscription* subscription = &line->subscriptions[instrument];
     const apus_deriv_book* book = book_of(line, instrument);
@@ -291,15 +300,18 @@ static void take_history(apus_deriv_line* line, uint16_t instrument, uint64_t no
     subscription->history_asked = false;
     if (line->deriv.last.error != APUS_DERIV_ERROR_NONE) {
         line->refusals++;
-        subscription->history_due_ns = now_ns + HISTORY_PAUSE_NS;
-        if (++subscription->history_failures < APUS_DERIV_HISTORY_TRIES) return;
-        subscription->history_failures = 0;
-        apus_deriv_market_release(&line->deriv, instrument, line->channel.receive_ns);
+        ask_again(line, instrument, now_ns + HISTORY_PAUSE_NS);
+        return;
+    }
+    subscription->news_ns = now_ns;
+    int result = apus_deriv_market_history(&line->deriv, instrument, line->channel.receive_ns, line->channel.kernel_ns);
+    if (result == 0 && book->holding) {
+        // It was made before what is held came: the next one reaches further.
+        ask_again(line, instrument, now_ns + subscription->history_failures * HISTORY_PAUSE_NS);
         return;
     }
     subscription->history_failures = 0;
-    subscription->news_ns = now_ns;
-    if (apus_deriv_market_history(&line->deriv, instrument, line->channel.receive_ns, line->channel.kernel_ns) < 0) {
+    if (result < 0) {
         deriv_count_fault(line);
         return;
     }

@@ -18,7 +18,7 @@ extension VenueMetadata {
             let asked = try await socket.ask("{\"active_symbols\":\"brief\"")
             await socket.close()
             answer = asked.message
-        } catch let error as AccountError {
+        } catch {
             throw LiveError("active_symbols: \(error)")
         }
         let active = try DerivSymbols(json: Data(answer))

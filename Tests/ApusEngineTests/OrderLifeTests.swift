@@ -238,7 +238,8 @@ import Testing
         bench.turn(now)
         #expect(bench.state(id) == .live)
         _ = bench.sink.next()  // the question that was answered
-        bench.turn(try #require(bench.agent.nextDue))
+        let answered: UInt64 = try #require(bench.agent.nextDue)
+        bench.turn(answered)
         #expect(bench.sink.next() == nil)
         #expect(bench.agent.nextDue == nil)
     }

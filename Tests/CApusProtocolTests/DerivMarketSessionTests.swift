@@ -80,6 +80,42 @@ import Testing
         #expect(stage.ticks().map { $0[0] } == [114, 116, 118])
     }
 
+    @Test func whatComesOutOfOrderWhileAHistoryIsAwaitedIsToldInOrder() {
+        let stage = DerivStage()
+        stage.openMarkets()
+        for epoch in stride(from: UInt64(102), through: 112, by: 2) { stage.tick(epoch) }
+        _ = stage.ticks()
+        _ = stage.texts(stage.stream)
+        for epoch in [UInt64(116), 120, 118] { stage.tick(epoch) }
+        stage.history(stage.requests(stage.stream).last ?? 0, [(114, "1235"), (116, "1236")])
+        #expect(stage.ticks().map { $0[0] } == [114, 116, 118, 120])
+    }
+
+    /// It was made before the tick behind the hole came.
+    @Test func aHistoryThatEndsTooEarlyIsAskedForAgain() {
+        let stage = DerivStage()
+        stage.openMarkets()
+        for epoch in stride(from: UInt64(102), through: 112, by: 2) { stage.tick(epoch) }
+        _ = stage.ticks()
+        _ = stage.texts(stage.stream)
+        stage.tick(116)
+        let first = stage.requests(stage.stream).last ?? 0
+        stage.tick(120)
+        stage.history(first, [(114, "1235"), (116, "1236")])
+        #expect(stage.ticks().map { $0[0] } == [114, 116])
+        let second = stage.requests(stage.stream).last ?? 0
+        #expect(second > first, "at once")
+        stage.history(second, [(116, "1236"), (118, "1237"), (120, "1238")])
+        #expect(stage.ticks().map { $0[0] } == [118, 120] && stage.state(0) == APUS_STATE_LIVE)
+        // On a feed that leaves ticks out, none that is there is held back for ever.
+        stage.tick(140)
+        for pause in [0.1, 2.1, 4.1] {
+            stage.history(stage.requests(stage.stream).last ?? 0, [(120, "1238")])
+            stage.advance(pause)
+        }
+        #expect(stage.ticks().map { $0[0] } == [140])
+    }
+
     @Test func aRefusedHistoryLosesTheGapButNotTheStream() {
         let stage = DerivStage()
         stage.openMarkets()

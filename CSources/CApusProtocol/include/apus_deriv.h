@@ -80,6 +80,11 @@ typedef struct apus_deriv_book {
     apus_deriv_tick held[APUS_DERIV_HELD];
 } apus_deriv_book;
 
+// Whether ticks may be missing before one of that second.
+static inline bool apus_deriv_leaves_gap(const apus_deriv_book* book, uint64_t epoch) {
+    return book->step != 0 && !book->uneven && epoch > book->epoch + book->step;
+}
+
 typedef struct apus_deriv_market {
     apus_market* market;
     apus_deriv_message last; // the newest message, also one that failed
@@ -109,7 +114,7 @@ void apus_deriv_market_lost(apus_deriv_market* deriv, uint16_t instrument, uint8
 int apus_deriv_market_tick(apus_deriv_market* deriv, uint64_t receive_ns, uint64_t kernel_ns);
 int apus_deriv_market_history(apus_deriv_market* deriv, uint16_t instrument, uint64_t receive_ns, uint64_t kernel_ns);
 
-// What comes from now on waits until a history has come.
+// What comes from now on waits until a history has come that reaches up to it, or leaves no hole before it.
 void apus_deriv_market_hold(apus_deriv_market* deriv, uint16_t instrument);
 
 // The history that was waited for is refused: what waits is told, and what lies before it is lost.

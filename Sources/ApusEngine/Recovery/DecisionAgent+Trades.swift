@@ -1,5 +1,5 @@
-package import Apus
-package import CApusRing
+internal import Apus
+internal import CApusRing
 
 extension DecisionAgent {
     /// Counts up whenever a fill is taken in that no trade has told of: its price is the order's, its fee not known. Between turns, by

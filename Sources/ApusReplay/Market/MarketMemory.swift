@@ -1,5 +1,5 @@
 package import Apus
-package import ApusEngine
+internal import ApusEngine
 package import CApusProtocol
 package import CApusRing
 import Glibc

@@ -1,4 +1,4 @@
-package import Apus
+internal import Apus
 
 /// The venues whose recordings can be replayed.
 package enum ReplayVenue: String, CaseIterable, Sendable, Codable {
