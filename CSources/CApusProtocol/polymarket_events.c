@@ -77,6 +77,7 @@ typedef struct naming {
     const apus_polymarket_known* known;
     int64_t undone; // of the trades that the order still names
     bool news;      // it names one that was not heard of
+    bool blind;     // one of them may have failed without being known
 } naming;
 
 static bool name_trade(void* context, const apus_field* uuid) {
@@ -85,9 +86,9 @@ static bool name_trade(void* context, const apus_field* uuid) {
     uint64_t id = apus_polymarket_trade_id(uuid->text, uuid->length, naming->known->venue_id);
     apus_polymarket_part* part = polymarket_find_part(naming->self, id);
     naming->news |= part == NULL;
-    if (part == NULL)
+    if (part == NULL && !naming->blind)
         polymarket_add_part(naming->self, id, PART_TOLD_BY_ORDER, 0);
-    else if (part->state == PART_FAILED)
+    else if (part != NULL && part->state == PART_FAILED)
         naming->undone += part->quantity;
     return true;
 }
@@ -112,13 +113,13 @@ int polymarket_view_order(pm_session* self, const apus_field* text, apus_polymar
         || apus_field_u64(&fields[TIME], &time_ms) < 0) {
         return -EBADMSG;
     }
-    naming naming = {.self = self, .known = known};
+    naming naming = {.self = self, .known = known, .blind = polymarket_is_blind(self, known)};
     if (fields[TRADES].token == APUS_JSON_ARRAY_BEGIN
         && apus_fields_each(fields[TRADES].text, fields[TRADES].length, name_trade, &naming) < 0) {
         return -EBADMSG;
     }
     if (naming.undone > known->failed) known->failed = naming.undone;
-    if (matched - naming.undone > known->total) known->total = matched - naming.undone;
+    if (matched - naming.undone > known->total && !naming.blind) known->total = matched - naming.undone;
     view->news = naming.news;
     view->status = refine(status_word(&fields[STATUS]), known);
     view->event = event_word(&fields[TYPE]);

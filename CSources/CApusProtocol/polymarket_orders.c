@@ -235,6 +235,7 @@ static void start(apus_session* session, uint64_t now_ns) {
     pm_session* self = self_of(session);
     self->running = true;
     self->version_due = true;
+    self->trades_read = false;
     self->trades_after_s = polymarket_wall_ns(self, now_ns) / SECOND_NS - self->config.trades_first_s;
     self->heartbeat_due_ns = self->config.heartbeat_interval_ns == 0 ? UINT64_MAX : now_ns;
     for (uint32_t i = 0; i < self->config.lines; i++) {

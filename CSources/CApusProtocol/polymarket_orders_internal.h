@@ -114,7 +114,13 @@ typedef struct polymarket_order_view {
     bool news;      // it names trades that were not heard of
 } polymarket_order_view;
 
-// Reads an order and takes in what it says of fills. `known` is the order when it was asked for, or NULL. Returns 0 or -EBADMSG.
+// Whether what an earlier run's order is filled with cannot be told from what the venue counts: trades that failed are among that, and which
+// they are is not known until those of before the start have been read.
+static inline bool polymarket_is_blind(const pm_session* self, const apus_polymarket_known* known) {
+    return known->adopted && !self->trades_read;
+}
+
+// Reads an order and takes in what it says of fills, unless it is blind there. `known` is the order when it was asked for, or NULL. Returns 0 or -EBADMSG.
 int polymarket_view_order(pm_session* self, const apus_field* text, apus_polymarket_known* known,
                           polymarket_order_view* view);
 void polymarket_take_event(pm_session* self, const uint8_t* bytes, size_t length, uint64_t now_ns);

@@ -218,7 +218,7 @@ static void take_question(pm_session* self, const apus_polymarket_job* job, cons
         return;
     }
     if (answer->status != OK || known == NULL || polymarket_view_order(self, &whole, known, &view) < 0
-        || view.status == APUS_STATUS_NONE) {
+        || view.status == APUS_STATUS_NONE || polymarket_is_blind(self, known)) {
         tell(self, job, asked, APUS_REPORT_UNKNOWN, answer->status, now_ns);
         return;
     }
@@ -265,6 +265,7 @@ static void take_trades(pm_session* self, const apus_http_response* answer, uint
     else
         memcpy(self->cursor, "MA==", 4);
     self->trades_due = more;
+    self->trades_read |= !more;
     if (more) self->trades_ns = 0;
 }
 

@@ -243,6 +243,7 @@ typedef struct apus_polymarket_orders {
     uint8_t version; // as GET /version says
     bool greeted;    // the user stream was told who asks
     bool trades_due;
+    bool trades_read; // those of before the start: what had failed of an earlier run's orders is known
     bool version_due;
     bool cancel_all_due;
     bool missed;  // APUS_REPORT_MISSED is to be reported

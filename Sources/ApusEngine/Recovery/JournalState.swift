@@ -32,6 +32,8 @@ package final class JournalState {
     let lateArrival: UInt64
     /// Which order a trade belongs to: some venues name a trade's order only by their own number, or not at all.
     private var owners: [TradeKey: [UInt64]] = [:]
+    /// Trades that are part of a position which was taken over whole, whatever orders they are of.
+    private var heldTrades: Set<TradeKey> = []
     private var byVenueID: [UInt64: UInt64] = [:]
     /// What fees in another asset are worth in the present run.
     private var otherFeeRate = Money.zero
@@ -42,6 +44,14 @@ package final class JournalState {
         var instrument: UInt16
         var side: UInt8
         var trade: UInt64
+
+        init(_ report: UnsafePointer<apus_report>) {
+            (instrument, side, trade) = (report.pointee.instrument, report.pointee.side, report.pointee.trade_id)
+        }
+
+        init(_ trade: UInt64, _ side: Side, _ instrument: Instrument) {
+            (self.instrument, self.side, self.trade) = (UInt16(instrument.index), side.rawValue, trade)
+        }
     }
 
     /// - Parameters:
@@ -252,6 +262,7 @@ package final class JournalState {
         case APUS_REPORT_MISSED.rawValue, APUS_REPORT_STALLED.rawValue: life.missed()
         case APUS_REPORT_SETTLED.rawValue, APUS_REPORT_FUNDING.rawValue, APUS_REPORT_BALANCE.rawValue:
             if life.account(report, instruments) { own(report, 0) }
+            if report.pointee.quantity == 0 && report.pointee.trade_id != 0 { heldTrades.insert(TradeKey(report)) }
         case APUS_REPORT_UNDONE.rawValue where report.pointee.client_id == 0: _ = life.account(report, instruments)
         default:
             let (_, record) = life.apply(report)
@@ -265,15 +276,19 @@ package final class JournalState {
     }
 
     private func own(_ report: UnsafePointer<apus_report>, _ order: UInt64) {
-        let key = TradeKey(
-            instrument: report.pointee.instrument, side: report.pointee.side, trade: report.pointee.trade_id)
+        let key = TradeKey(report)
         if key.trade == 0 || owners[key]?.contains(order) == true { return }
         owners[key, default: []].append(order)
     }
 
     /// The orders that a trade was taken in for; 0 stands for none.
     func owners(of trade: UInt64, _ side: Side, _ instrument: Instrument) -> [UInt64] {
-        owners[TradeKey(instrument: UInt16(instrument.index), side: side.rawValue, trade: trade)] ?? []
+        owners[TradeKey(trade, side, instrument)] ?? []
+    }
+
+    /// Whether a trade is part of a position that was taken over whole.
+    func isHeld(_ trade: UInt64, _ side: Side, _ instrument: Instrument) -> Bool {
+        heldTrades.contains(TradeKey(trade, side, instrument))
     }
 
     /// The order that the venue has under that number; nil: none that is known.

@@ -306,7 +306,9 @@ package final class Reconciliation {
         guard let instrument = instrument(trade.symbol) else { return }
         let owners = state.owners(of: trade.tradeID, trade.side, instrument)
         let client = trade.clientID ?? state.order(venueID: trade.venueID)
-        let isTaken = client.map { owners.contains($0) } ?? !owners.isEmpty
+        let isTaken =
+            client.map { owners.contains($0) } ?? !owners.isEmpty
+            || state.isHeld(trade.tradeID, trade.side, instrument)
         if trade.isUndone { return undo(trade, client ?? owners.first, instrument) }
         // Some venues tell whole seconds: what a position that was taken over holds of its last one is known by number (`know`).
         let isOld = trade.time + 1_000_000_000 <= state.heldSince[instrument.index] ?? 0
