@@ -155,6 +155,7 @@ static void set_option(int fd, int level, int option, int value) {
 static void prepare_socket(transport* t) {
     const apus_wire_config* config = &t->wire->config;
     set_option(t->fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    set_option(t->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, APUS_SENT_AGAIN_MS);
     set_option(t->fd, SOL_SOCKET, SO_KEEPALIVE, 1);
     set_option(t->fd, IPPROTO_TCP, TCP_KEEPIDLE, 10);
     set_option(t->fd, IPPROTO_TCP, TCP_KEEPINTVL, 5);

@@ -171,8 +171,16 @@ package final class LiveEngine: @unchecked Sendable {
         TradingState(rawValue: UInt8(clamping: apus_trading_outside(queues.pointee.trading))) ?? .halted
     }
 
-    /// In force for the very next order, also those that wait in the ring. Control side.
-    func set(trading state: TradingState) { apus_flag_set(controlWord, UInt64(state.rawValue)) }
+    /// In force for the very next order, also those that wait in the ring; a halt while the run ends is the next run's too. False when
+    /// the journal is closed, so that nobody would remember it. Control side.
+    func set(trading state: TradingState) -> Bool {
+        ending.withLock { ending in
+            if ending.isOver { return false }
+            if ending.state != nil && state == .halted { ending.state = .halted }
+            apus_flag_set(controlWord, UInt64(state.rawValue))
+            return true
+        }
+    }
 
     private var controlWord: UnsafeMutablePointer<UInt64> {
         queues.pointee.trading + Int(APUS_TRADING_CONTROL.rawValue)
@@ -219,16 +227,21 @@ package final class LiveEngine: @unchecked Sendable {
 
     /// Lets no new order out any more, also none that waits in the ring. The run ends; `stop` follows. Control side.
     func end() {
-        tradingAtEnd.withLock { state in
-            if state == nil { state = TradingState(rawValue: UInt8(clamping: apus_flag(controlWord))) ?? .halted }
-            set(trading: .halted)
+        ending.withLock { ending in
+            if ending.state == nil {
+                ending.state = TradingState(rawValue: UInt8(clamping: apus_flag(controlWord))) ?? .halted
+            }
+            apus_flag_set(controlWord, UInt64(TradingState.halted.rawValue))
         }
     }
 
     private func closeJournal() {
         guard let thread = journalThread.withLock({ $0 }) else { return }
         // The halt of this stop is over with it: the next run starts with what a person or a limit has said.
-        set(trading: tradingAtEnd.withLock { $0 } ?? .active)
+        ending.withLock { ending in
+            if let state = ending.state { apus_flag_set(controlWord, UInt64(state.rawValue)) }
+            ending.isOver = true
+        }
         let now = apus_clock_now(apus_wire_clock(feed.wire))
         _ = agent.turn(now)
         agent.closeJournal(now)
@@ -242,7 +255,8 @@ package final class LiveEngine: @unchecked Sendable {
     /// The same, as the account is asked about them.
     package var unconfirmedOrders: [KnownOrder] { agent.openRecords.map(KnownOrder.init) }
 
-    private let tradingAtEnd = Mutex<TradingState?>(nil)
+    /// What trading was when the run began to end, and whether the journal has been told.
+    private let ending = Mutex<(state: TradingState?, isOver: Bool)>((nil, false))
     let stopPatience = Atomic<UInt64>(0)
     static let closePatience: UInt64 = 2_000_000_000
 }

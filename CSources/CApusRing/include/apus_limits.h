@@ -110,6 +110,10 @@
 #define APUS_CLOCK_ERROR_MS 1000u
 #define APUS_BINANCE_RECEIVE_WINDOW_MS 5000u
 
+// What was sent and is not acknowledged is sent again for so long, also when its connection is closed or the process is dead: no longer than
+// Binance takes it.
+#define APUS_SENT_AGAIN_MS 5000u
+
 // So long after its decision an order or a change may still reach a venue that takes requests for `window_ms` after they were sent: until
 // then "not found" and old terms say nothing, whatever connection it was sent on. It waits for the guard, is stamped by a clock
 // that may be ahead, and the engine counts by a clock that may differ from the venue's as much. Sessions, engine, recovery and

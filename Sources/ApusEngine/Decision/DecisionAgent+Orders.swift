@@ -173,7 +173,7 @@ extension DecisionAgent {
     func take(_ report: UnsafeMutablePointer<apus_report>) {
         let time = report.pointee.receive_ns
         advance(time)
-        life.pointee.name(report)
+        life.pointee.name(report, table)
         if let journal {
             life.pointee.complete(report)
             journal.report(report, now: time, wall: wall(time))

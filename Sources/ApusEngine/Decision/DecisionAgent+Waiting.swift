@@ -102,10 +102,8 @@ extension DecisionAgent {
             record.pointee.expire = request.expiry == 0 ? 0 : wall(request.expiry) / 1_000_000
             record.pointee.limit = approved.withRequest { $0.pointee.limit }
             approved.identify(wall: record.pointee.wall, expire: record.pointee.expire, venue: 0)
-            guard send(approved, APUS_ORDER_PLACE) else {
-                riskNoLater(than: now &+ 1_000_000)
-                return nil
-            }
+            // The journal knows its number, which no other intent may have: it cannot wait on.
+            guard send(approved, APUS_ORDER_PLACE) else { return .some(.refused(.orderRingFull)) }
             life.pointee.left(record, now: now)
             askNoLater(than: record.pointee.queryTime)
             apus_count(apus_counters_decide(counters, APUS_COUNT_ORDERS_APPROVED.rawValue), 1)

@@ -176,8 +176,18 @@ extension OrderLife {
     }
 
     /// A trade that was taken back may be told without its order, which the session does not know any more: the trade knows it. Of an
-    /// order that is known no more here, it is the account's. Before the report is written down.
-    func name(_ report: UnsafeMutablePointer<apus_report>) {
+    /// order that is known no more here, it is the account's. Funding of a cross-margined position is told without its instrument:
+    /// it is that of the largest position. Before the report is written down.
+    func name(_ report: UnsafeMutablePointer<apus_report>, _ instruments: InstrumentTable) {
+        if UInt32(report.pointee.kind) == APUS_REPORT_FUNDING.rawValue,
+            Int(report.pointee.instrument) >= instruments.count
+        {
+            let held = (0..<instruments.count).filter { instruments.records[$0].position.quantity != 0 }
+            let largest = held.max {
+                instruments.records[$0].position.cost.magnitude < instruments.records[$1].position.cost.magnitude
+            }
+            if let largest { report.pointee.instrument = UInt16(largest) }
+        }
         guard UInt32(report.pointee.kind) == APUS_REPORT_UNDONE.rawValue else { return }
         let told = report.pointee.client_id
         let order = told != 0 ? told : trades.order(of: report.pointee.trade_id) ?? 0

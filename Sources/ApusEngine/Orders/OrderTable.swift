@@ -162,6 +162,14 @@ package final class OrderTable {
             .map { records[$0] }
     }
 
+    /// The venue's numbers of all orders of an instrument, open and ended. Looks at all orders.
+    package func venueIDs(of instrument: Instrument) -> [UInt64] {
+        (0..<counts.pointee.made).filter {
+            records[$0].venueID != 0 && records[$0].order.instrument == instrument
+                && find(records[$0].order.id) == records + $0
+        }.map { records[$0].venueID }
+    }
+
     private func forgetOldest() {
         var kept = 0
         while counts.pointee.ended > 0 {

@@ -154,6 +154,8 @@ package struct KnownOrder: Sendable, Equatable, Codable {
     package var timeInForce: TimeInForce
     /// The worst price of a market order; nil of others. Polymarket's order id follows from it too.
     package var limit: ExactDecimal?
+    /// Of an order whose number at the venue is not known: those of the other orders of its instrument. What has them is not this one.
+    package var others: [UInt64] = []
 
     package init(
         clientID: UInt64, venueID: UInt64, symbol: String, side: Side, price: ExactDecimal, quantity: ExactDecimal,

@@ -68,7 +68,11 @@ package final class Reconciliation {
 
     /// Orders that the journal holds for open and that the venue does not: what has become of them must be asked.
     package func questions(_ snapshot: AccountSnapshot) -> [KnownOrder] {
-        state.openOrders.filter { record in !snapshot.openOrders.contains { isSame($0, record) } }.map(KnownOrder.init)
+        state.openOrders.filter { record in !snapshot.openOrders.contains { isSame($0, record) } }.map { record in
+            var order = KnownOrder(record)
+            if record.venueID == 0 { order.others = state.orders.venueIDs(of: record.order.instrument) }
+            return order
+        }
     }
 
     private func isSame(_ order: VenueOrder, _ record: OrderRecord) -> Bool {
@@ -325,11 +329,20 @@ package final class Reconciliation {
             report.cumulative = known + max(quantity - record.pointee.assumed, 0)
             report.status = UInt8(APUS_STATUS_PARTIALLY_FILLED.rawValue)
             add(.missedTrade, .apply, trade.symbol, client, trade.venueID, "nothing", text(trade))
+        } else if client == nil && mayBeOurs(trade, instrument) {
+            return add(.foreignTrade, .wait, trade.symbol, nil, trade.venueID, "nothing", text(trade))
         } else {
             report.kind = UInt8(APUS_REPORT_SETTLED.rawValue)
             add(.foreignTrade, .apply, trade.symbol, nil, trade.venueID, "nothing", text(trade))
         }
         apply(report, trade.symbol)
+    }
+
+    /// Whether a trade that names no order may be of one that is not decided yet.
+    private func mayBeOurs(_ trade: VenueTrade, _ instrument: Instrument) -> Bool {
+        state.openOrders.contains { record in
+            record.venueID == 0 && record.order.instrument == instrument && record.order.side == trade.side
+        }
     }
 
     /// The order that a trade belongs to. One that the journal has lost and that is open no more is made known with what is traded of it.
@@ -368,9 +381,12 @@ package final class Reconciliation {
     /// The first journal of an account says what was held at its begin, so that no trade from before is ever taken in.
     func needsBaseline(_ instrument: Int) -> Bool { isFresh && state.heldSince[instrument] == nil }
 
-    /// Whether an order of that instrument is not decided yet.
+    /// Whether an order of that instrument is not decided yet, or whose a trade is.
     func isUndecided(_ instrument: Instrument) -> Bool {
-        round.differences.contains { $0.kind == .undecidedOrder && $0.symbol == instrument.symbol }
+        round.differences.contains {
+            ($0.kind == .undecidedOrder || $0.kind == .foreignTrade && $0.action == .wait)
+                && $0.symbol == instrument.symbol
+        }
     }
 
     /// Whether that difference of positions was not there in the round before.

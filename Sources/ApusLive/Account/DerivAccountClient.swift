@@ -165,8 +165,12 @@ package actor DerivAccountClient: AccountClient {
         }
         let first = (order.wallMilliseconds - min(order.wallMilliseconds, Self.skew)) / 1000
         let rows = try await portfolio() + ended(since: first)
-        let found = nearest(rows.filter { $0.shape == shape }, order) { row in
-            guard let price = row.decimal(APUS_DERIV_BUY_PRICE), isAtMost(price, order.price, shape) else { return nil }
+        // A market order has no price of its own, but a worst one.
+        let most = order.limit ?? order.price
+        let found = nearest(rows.filter { $0.shape == shape && !order.others.contains($0.contract) }, order) { row in
+            guard let price = row.decimal(APUS_DERIV_BUY_PRICE), most.digits == 0 || isAtMost(price, most, shape) else {
+                return nil
+            }
             return Self.distance(row.boughtAt, order)
         }
         return found.flatMap { carriedOut(order, $0.contract, $0.decimal(APUS_DERIV_BUY_PRICE)) }
@@ -180,7 +184,9 @@ package actor DerivAccountClient: AccountClient {
                 ? carriedOut(order, id | Self.saleBit, fields.decimal(APUS_DERIV_SELL_PRICE)) : notCarriedOut(order)
         }
         let first = (order.wallMilliseconds - min(order.wallMilliseconds, Self.skew)) / 1000
-        let rows = try await ended(since: first).filter { $0.shape == shape }
+        let rows = try await ended(since: first).filter { row in
+            row.shape == shape && !order.others.contains(row.contract | Self.saleBit)
+        }
         let found = nearest(rows, order) { row in
             guard let price = row.decimal(APUS_DERIV_SELL_PRICE), isAtMost(order.price, price, shape) else {
                 return nil

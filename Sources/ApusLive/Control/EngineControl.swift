@@ -162,7 +162,7 @@ package final class EngineControl: Sendable {
     // MARK: States
 
     private func halt(_ request: ControlRequest) -> ControlReply {
-        guard set(.halted, request) else { return hangs("strategy \(request.strategy ?? "") was not halted") }
+        guard set(.halted, request) else { return hangs("\(request.strategy ?? "trading") was not halted") }
         let strategy = request.strategy, patience = patience(request)
         return request.cancel ?? true ? cancelAll(patience, of: strategy) : settle(patience, of: strategy)
     }
@@ -179,13 +179,13 @@ package final class EngineControl: Sendable {
         return engine.visit(patience: Self.visitPatience) { $0.set(state, ofStrategy: strategy) } ?? false
     }
 
-    // False when the run is ending and the state would let orders out.
+    // False when the run is ending and the state would let orders out, or has ended.
     @discardableResult
     private func set(_ state: TradingState, reason: String) -> Bool {
         changes.withLock { _ in
             if state != .halted && isEnding.load(ordering: .acquiring) { return false }
             let before = trading
-            engine.set(trading: state)
+            guard engine.set(trading: state) else { return false }
             if before != state { log.withLock { $0.append(.init(from: before, to: state, reason: reason)) } }
             return true
         }
