@@ -10,9 +10,12 @@ internal import CApusRing
 package final class HistoryFiller {
     private let store: HistoryStore
     private let state = JournalState()
-    /// Records up to this one are in the store.
-    private var written: UInt64
+    /// What is in the store; nil: nothing.
+    private var progress: HistoryProgress?
+    private var written: UInt64 { progress?.record ?? 0 }
     private var account: String?
+    /// Of the newest record that was read.
+    private var checksum: UInt32 = 0
     private var batch = HistoryBatch()
     private var orders: [UInt64: HistoryOrder] = [:]
     private var changedOrders: Set<UInt64> = []
@@ -40,8 +43,7 @@ package final class HistoryFiller {
     /// - Throws: `HistoryError` when the store cannot be read.
     package init(_ store: HistoryStore) throws(HistoryError) {
         self.store = store
-        let progress = try store.progress()
-        written = progress?.record ?? 0
+        progress = try store.progress()
         account = progress?.account
     }
 
@@ -50,7 +52,8 @@ package final class HistoryFiller {
 
     /// Takes in what the journal in that folder has grown by since the last time. Returns how it ends.
     ///
-    /// - Throws: `JournalError`, or `HistoryError` when the history is another account's or cannot be written.
+    /// - Throws: `JournalError`, or `HistoryError` when the history is another account's, holds records that were cut off the journal, or
+    ///   cannot be written.
     @discardableResult
     package func follow(_ path: String) throws -> JournalEnd {
         let folder = try JournalFolder(path: path, access: .read)
@@ -59,10 +62,27 @@ package final class HistoryFiller {
         if let segment = reader.segments.first { try claim(String(segment.account, radix: 16), path) }
         let end = try reader.read(from: state.records + 1) { record in
             try take(record)
+            checksum = record.pointee.checksum
+            if state.records == written { try compare(path) }
             if state.records % Self.recordsOfABatch == 0 || changedOrders.count >= Self.ordersOfABatch { try write() }
         }.end
+        switch end {
+        case .damaged: break  // that is told first
+        case .clean, .torn, .unsynced: if state.records < written { throw foreign(path) }
+        }
         try write()
         return end
+    }
+
+    /// The journal's tail may have been cut behind what a history had read of it already: other records have those numbers now.
+    private func compare(_ path: String) throws(HistoryError) {
+        if let progress, progress.checksum != checksum { throw foreign(path) }
+    }
+
+    private func foreign(_ path: String) -> HistoryError {
+        HistoryError(
+            "\(store.path) holds records that the journal \(path) has not: its tail was lost with the machine; make the history "
+                + "anew with apus history --rebuild")
     }
 
     private func claim(_ found: String, _ path: String) throws(HistoryError) {
@@ -228,8 +248,9 @@ package final class HistoryFiller {
         for index in changedInstruments { batch.positions += positions(state.instruments[index], now) }
         for key in changedDays { if let totals = days[key] { batch.days.append(day(key, totals)) } }
         if state.records > written, let account {
-            try store.write(batch, through: state.records, account: account)
-            written = state.records
+            let through = HistoryProgress(record: state.records, checksum: checksum, account: account)
+            try store.write(batch, through: through)
+            progress = through
         }
         batch = HistoryBatch()
         changedOrders = []

@@ -15,7 +15,7 @@ package final class HistoryStore: Sendable {
     package let path: String
     private let queue: DatabaseQueue
     /// Another version is made anew from the journal.
-    private static let version = 2
+    private static let version = 3
 
     /// Opens the file or makes it.
     ///
@@ -59,7 +59,8 @@ package final class HistoryStore: Sendable {
     }
 
     private static let schema = """
-        CREATE TABLE progress (id INTEGER PRIMARY KEY CHECK (id = 0), record INTEGER NOT NULL, account TEXT NOT NULL);
+        CREATE TABLE progress (id INTEGER PRIMARY KEY CHECK (id = 0), record INTEGER NOT NULL, checksum INTEGER NOT NULL,
+            account TEXT NOT NULL);
         CREATE TABLE orders (
             id INTEGER PRIMARY KEY, name TEXT NOT NULL, strategy TEXT, symbol TEXT NOT NULL,
             side TEXT NOT NULL, type TEXT NOT NULL, time_in_force TEXT NOT NULL, reduce_only INTEGER NOT NULL,
@@ -86,17 +87,19 @@ package final class HistoryStore: Sendable {
 
     // MARK: Writing
 
-    /// How far the journal has been read, and of which account it is; nil: nothing has been read.
-    package func progress() throws(HistoryError) -> (record: UInt64, account: String)? {
+    /// How far the journal has been read; nil: nothing has been read.
+    package func progress() throws(HistoryError) -> HistoryProgress? {
         try reading { database in
-            try Row.fetchOne(database, sql: "SELECT record, account FROM progress").map {
-                (UInt64(bitPattern: $0["record"] as Int64), $0["account"] as String)
+            try Row.fetchOne(database, sql: "SELECT record, checksum, account FROM progress").map {
+                HistoryProgress(
+                    record: UInt64(bitPattern: $0["record"] as Int64), checksum: $0["checksum"] as UInt32,
+                    account: $0["account"] as String)
             }
         }
     }
 
     /// Writes what changed and how far the journal has been read by then.
-    package func write(_ batch: HistoryBatch, through record: UInt64, account: String) throws(HistoryError) {
+    package func write(_ batch: HistoryBatch, through progress: HistoryProgress) throws(HistoryError) {
         do {
             try queue.write { database in
                 // An upsert would write its SQL anew for each row.
@@ -106,10 +109,10 @@ package final class HistoryStore: Sendable {
                 for day in batch.days { try day.insert(database, onConflict: .replace) }
                 try database.execute(
                     sql: """
-                        INSERT INTO progress VALUES (0, ?, ?)
-                        ON CONFLICT (id) DO UPDATE SET record = excluded.record
+                        INSERT INTO progress VALUES (0, ?, ?, ?)
+                        ON CONFLICT (id) DO UPDATE SET record = excluded.record, checksum = excluded.checksum
                         """,
-                    arguments: [Int64(bitPattern: record), account])
+                    arguments: [Int64(bitPattern: progress.record), progress.checksum, progress.account])
             }
         } catch {
             throw Self.failure(path, error)
@@ -161,6 +164,19 @@ package final class HistoryStore: Sendable {
 
     private func reading<Value>(_ body: (Database) throws -> Value) throws(HistoryError) -> Value {
         do { return try queue.read(body) } catch { throw Self.failure(path, error) }
+    }
+}
+
+/// How far a journal has been read: its newest record, with that one's checksum, and the account.
+package struct HistoryProgress: Sendable, Equatable {
+    package var record: UInt64
+    package var checksum: UInt32
+    package var account: String
+
+    package init(record: UInt64, checksum: UInt32, account: String) {
+        self.record = record
+        self.checksum = checksum
+        self.account = account
     }
 }
 

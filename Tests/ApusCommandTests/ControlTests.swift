@@ -186,7 +186,8 @@ final class TradingRig {
         var configuration = try plan.live(loopback: nil)
         configuration.orders = .live(.binance(BinanceCredentials(key: venue.key, secret: venue.secret)))
         engine = try LiveEngine(
-            configuration, try plan.metadata(configuration), strategies: plan.strategies)
+            configuration, try plan.metadata(configuration, log: Log(level: .error), signals: StopSignals()),
+            strategies: plan.strategies)
         control = EngineControl(engine, limits: plan.tighterLimits)
         try engine.start()
     }
@@ -256,6 +257,7 @@ final class TradingRig {
             let after = try rig.ordersAtTheVenue()
             #expect(summary.openOrders == 0 && after.open == 0)
             #expect(rig.control.answer(ControlRequest(.status)).error?.contains("has ended") == true)
+            #expect(!rig.control.answer(ControlRequest(.halt)).ok, "nobody would remember it")
             try rig.venue.stop()
         }
     }

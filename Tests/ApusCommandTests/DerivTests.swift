@@ -87,8 +87,18 @@ import Testing
             timeInForce: .goodTillCanceled)
         let order = try #require(try await client.order(known))
         #expect(order.venueID == bought.fields.contract && order.end == .filled && order.clientID == 7)
+        known.others = [bought.fields.contract]
+        #expect(try await client.order(known) == nil, "it is another order's")
+        known.others = []
         known.price = ExactDecimal(digits: 9)
         #expect(try await client.order(known) == nil, "it was bought at more than that")
+        // A market order has a worst price alone.
+        known.price = ExactDecimal(digits: 0)
+        for (limit, isFound) in [(11, true), (9, false), (0, true)] as [(Int64, Bool)] {
+            known.limit = ExactDecimal(digits: limit)
+            #expect((try await client.order(known) != nil) == isFound)
+        }
+        known.limit = nil
 
         // The contract's entry must be known before it can be sold back.
         var sold: DerivAnswer?

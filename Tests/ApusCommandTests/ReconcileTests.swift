@@ -1,6 +1,7 @@
 import ApusEngine
 import ApusLive
 import Foundation
+import Glibc
 import Testing
 
 @testable import ApusCommand
@@ -66,6 +67,23 @@ import Testing
             let (again, last) = try report(run)
             #expect(last == ExitStatus.success && again.agreed && again.differences.isEmpty)
             #expect(try run.output(["reconcile"]) == ("journal and venue agree\n", ExitStatus.success))
+            try run.venue.stop()
+        }
+    }
+
+    /// It is a person's word, and settling differences is none.
+    @Test func aHaltOutlivesTheSettling() async throws {
+        try await onThread {
+            let run = try CrashRun("halted")
+            let process = try run.start(["--strategy", "watcher"])
+            _ = try run.status { $0.openOrders == 0 }
+            let socket = "\(run.folder)/c.sock"
+            #expect(try ControlClient.ask(ControlRequest(.halt), at: socket, patience: .seconds(30)).reply.ok)
+            kill(process.processIdentifier, SIGTERM)
+            process.waitUntilExit()
+            #expect(try run.output(["reconcile", "--apply"]).status == ExitStatus.success)
+            _ = try run.start(["--strategy", "watcher"])
+            #expect(try run.status { $0.openOrders == 0 }.trading == "halted")
             try run.venue.stop()
         }
     }

@@ -52,6 +52,25 @@ private func store(_ assignments: [String]) throws -> ConfigurationStore {
         }
     }
 
+    @Test func theFundingIsThatOfTheProtocol() throws {
+        let usual = try ["binance-spot", "polymarket", "binance-coinm", "deriv", "deriv-v3"].map {
+            try RunPlan.limits(store([]), venue: $0).funding
+        }
+        #expect(usual == [.cash, .cash, .margin, .unchecked, .unchecked])
+    }
+
+    /// Before the venue is asked or an order touched.
+    @Test(arguments: [
+        ("risk.instruments.BTCUSD.max_position=1", "BTCUSDT"), ("strategy.parameters.sise=1", "sise"),
+        ("engine.hot_cpu=1023", "there is no processor 1023"),
+    ])
+    func whatCannotRunIsToldFirst(assignment: String, told: String) throws {
+        let plan = try plan([assignment])
+        let error = #expect(throws: ConfigurationError.self) { try plan.check(symbols: ["BTCUSDT"]) }
+        #expect(error?.description.contains(told) == true)
+        try self.plan([]).check(symbols: ["BTCUSDT"])
+    }
+
     @Test func breakersComeFromTheConfiguration() throws {
         let breakers = BreakerSettings.breakers(
             try store(["breakers.venue.failure_threshold=7", "breakers.deriv_api.timeout_seconds=9"]))
@@ -138,6 +157,13 @@ func onThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) a
                     + #""clock_skew":0,"worst_clock_skew_ns":0}}"#))
         #expect(result.text.contains("clock skew: 7 of 7 messages were stamped ahead of our clock, by 1.2 ms at worst"))
         #expect(!result.text.contains("times of publish_decide"))
+    }
+}
+
+extension RunPlan {
+    /// Those of the venue that the configuration names.
+    static func limits(_ store: ConfigurationStore) throws -> RiskLimits {
+        try limits(store, venue: store.text("venue.kind") ?? "binance-usdm")
     }
 }
 

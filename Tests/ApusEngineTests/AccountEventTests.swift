@@ -131,6 +131,33 @@ import Testing
         #expect(bench.agent.summary.strangeReports == 1)
     }
 
+    @Test("funding without an instrument, of cross-margined positions, is that of the largest position")
+    func fundingOfCrossMargin() throws {
+        let journal = MemoryJournal(capacity: 400, segments: 1)
+        _ = apus_journal_offer(journal.writer, journal.memory[0] + MemoryJournal.record, 400)
+        let bench = try Bench(
+            instruments: [definition("ETHUSDT"), definition()], limits: wideLimits(),
+            journal: JournalPort(journal.writer, holdsOrders: false, segmentRecords: 400))
+        func pay() {
+            tell(bench, APUS_REPORT_FUNDING) {
+                ($0.fee, $0.trade_id, $0.instrument) = (100, 5, UInt16.max)
+            }
+        }
+        pay()
+        #expect(bench.agent.summary.strangeReports == 1, "nobody holds anything")
+        for (instrument, quantity) in [(0, 10), (1, 30)] as [(UInt16, Int64)] {
+            tell(bench, APUS_REPORT_SETTLED) {
+                ($0.instrument, $0.price, $0.quantity, $0.trade_id) = (instrument, 10_000, quantity, 7)
+            }
+        }
+        for _ in 0..<2 { pay() }
+        let paid = bench.context.instruments.map { bench.context.position(of: $0).funding }
+        #expect(paid == [.zero, Money(hundredMillionths: 100)])
+        let state = JournalState(orderCapacity: 64)
+        #expect(try state.replay(JournalReader(journal.segments)) == .clean)
+        #expect(state.instrument("BTCUSDT")?.record.pointee.position.funding == Money(hundredMillionths: 100).atoms)
+    }
+
     @Test("a stall has canceled what was open: the venue is asked")
     func stalled() throws {
         let bench = try opened()

@@ -305,6 +305,45 @@ import Testing
         #expect(recovery.compare(told, answers: [:], now: later).isAgreed)
     }
 
+    @Test("a trade in a position that was taken over is not taken in when its order becomes known")
+    func heldTradeOfAKnownOrder() throws {
+        let state = JournalState(orderCapacity: 64)
+        let recovery = try Reconciliation(state, RecoveryRule(), instruments: [definition()])
+        let id = OrderID(9 << 32 | 1)
+        for _ in 0..<2 { _ = recovery.compare(snapshot(trades: [trade(1, nil, 8)], held: 8), answers: [:], now: later) }
+        #expect(recovery.compare(snapshot(trades: [trade(1, id, 8)], held: 8), answers: [:], now: later).isAgreed)
+        #expect(state.instrument("BTCUSDT")?.record.pointee.position.quantity == 8)
+    }
+
+    @Test("a stranger's trade that may be of an order in doubt waits until that is decided")
+    func tradeOfAnOrderInDoubt() throws {
+        let (bench, journal) = try journaled()
+        let known = try bench.resting(5)
+        bench.sink.report(APUS_REPORT_FILL, known) {
+            ($0.quantity, $0.cumulative, $0.price, $0.trade_id, $0.venue_order_id) = (5, 5, 10_000, 1, 500)
+            $0.status = UInt8(APUS_STATUS_FILLED.rawValue)
+        }
+        bench.turn()
+        let lost = try #require(bench.buy(3).id)
+        let state = try replayed(journal)
+        let recovery = try Reconciliation(state, RecoveryRule(), instruments: [definition()])
+        let question = try #require(recovery.questions(snapshot()).first)
+        #expect(question.clientID == lost.value && question.others == [500], "that is the other's")
+        let told = snapshot(trades: [trade(2, nil, 3, venue: 77)], held: 8)
+        let early = question.wallMilliseconds * 1_000_000 + second
+        for _ in 0..<3 {
+            let round = recovery.compare(told, answers: [lost.value: nil], now: early)
+            #expect(!round.isAgreed && !round.needsPerson && kinds(round).contains(.foreignTrade))
+            #expect(state.instrument("BTCUSDT")?.record.pointee.position.quantity == 5)
+        }
+        // The venue names it in the end.
+        let order = venueOrder(lost, 3, filled: 3, end: .filled, venue: 77)
+        #expect(kinds(recovery.compare(told, answers: [lost.value: order], now: later)).contains(.missedTrade))
+        #expect(state.orders.find(lost)?.pointee.order.state == .filled)
+        #expect(recovery.compare(told, answers: [:], now: later).isAgreed)
+        #expect(state.instrument("BTCUSDT")?.record.pointee.position.quantity == 8)
+    }
+
     @Test("what a first journal takes over may still be taken back, by recovery or by the run")
     func freshAndUndone() throws {
         let state = JournalState(orderCapacity: 64)

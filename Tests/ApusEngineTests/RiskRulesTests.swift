@@ -324,11 +324,14 @@ import Testing
 @Suite struct WaitingOrderTests {
     private let second: UInt64 = 1_000_000_000
 
-    private func bench(_ change: (inout RiskLimits) -> Void = { _ in }) throws -> Bench {
+    private func bench(
+        journal: MemoryJournal? = nil, _ change: (inout RiskLimits) -> Void = { _ in }
+    ) throws -> Bench {
         var limits = wideLimits()
         limits.ordersPerMinute = 2
         change(&limits)
-        let bench = try Bench(limits: limits)
+        let port = journal.map { JournalPort($0.writer, holdsOrders: false, segmentRecords: 400) }
+        let bench = try Bench(limits: limits, journal: port)
         bench.open()
         for _ in 0..<2 { #expect(bench.buy().id != nil) }
         while bench.sink.next() != nil {}
@@ -370,6 +373,21 @@ import Testing
         #expect(report.kind == .refused)
         #expect(report.code == Refusal.firstCode + Int32(Refusal.priceOutsideBand.rawValue))
         #expect(bench.instrument.record.pointee.openBuys == 20)
+    }
+
+    /// Its number stands in the journal then: with another intent of the same number that could not be read again.
+    @Test func itEndsWhereTheRingIsFull() throws {
+        let journal = MemoryJournal(capacity: 400, segments: 1)
+        _ = apus_journal_offer(journal.writer, journal.memory[0] + MemoryJournal.record, 400)
+        let bench = try bench(journal: journal)
+        let id = try #require(queue(bench).id)
+        var filler = apus_order()
+        while apus_order_push(bench.sink.queues.pointee.orders, &filler) == 0 {}
+        for _ in 0..<2 { bench.turn(bench.context.now + 30 * second) }
+        #expect(bench.state(id) == .rejected && bench.recorder.reports.last?.kind == .refused)
+        let state = JournalState(orderCapacity: 64)
+        #expect(try state.replay(JournalReader(journal.segments)) == .clean)
+        #expect(state.orders.find(id)?.pointee.order.state == .rejected)
     }
 
     @Test func itCanBeCanceledWhileItWaits() throws {

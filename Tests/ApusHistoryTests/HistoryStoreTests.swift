@@ -23,10 +23,10 @@ import Testing
         let store = try HistoryStore(path: ":memory:")
         var batch = HistoryBatch()
         batch.orders = [order(1, at: 10), order(2, at: 20)]
-        try store.write(batch, through: 4, account: "a")
+        try store.write(batch, through: HistoryProgress(record: 4, checksum: 4, account: "a"))
         batch.orders = [order(1, at: 10, state: "canceled")]
         batch.fills = [fill(5, of: 2)]
-        try store.write(batch, through: 6, account: "a")
+        try store.write(batch, through: HistoryProgress(record: 6, checksum: 6, account: "a"))
         let orders = try store.orders(symbol: nil, since: 0, limit: 10)
         #expect(orders.map(\.id) == [2, 1], "newest first")
         #expect(orders.map(\.state) == ["live", "canceled"])
@@ -39,7 +39,7 @@ import Testing
         let store = try HistoryStore(path: ":memory:")
         var batch = HistoryBatch()
         batch.orders = (1...5).map { order($0, at: $0 * 10) }
-        try store.write(batch, through: 5, account: "a")
+        try store.write(batch, through: HistoryProgress(record: 5, checksum: 5, account: "a"))
         #expect(try store.orders(symbol: "ETHUSDT", since: 0, limit: 10).isEmpty)
         #expect(try store.orders(symbol: "BTCUSDT", since: 30, limit: 2).map(\.id) == [5, 4])
         #expect(try store.orders(symbol: nil, strategy: "maker", since: 0, limit: 10).map(\.id) == [4, 2])

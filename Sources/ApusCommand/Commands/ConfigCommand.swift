@@ -16,7 +16,7 @@ struct ConfigCommand: ParsableCommand {
 
     @OptionGroup var options: ConfigurationOptions
 
-    @Flag(help: "Only check it: print nothing when it is right.")
+    @Flag(help: "Only check it, without asking the venue: print nothing when it is right.")
     var check = false
 
     @Flag(help: "Show the effective values; the default.")
@@ -39,6 +39,10 @@ struct ConfigCommand: ParsableCommand {
         let store = try options.load()
         let listing = ConfigurationListing(store)
         if check {
+            // As apus run reads it; what only the venue can say is not asked.
+            let plan = try RunPlan(store, strategies: ApusProgram.strategies, allowLive: true)
+            _ = try RunPlan.limits(store, venue: plan.venueKind)
+            try plan.check(symbols: plan.isLoopback ? nil : plan.symbols)
             if json { Output.line(JSONText.object([("ok", .bool(true))]).description) }
         } else {
             Output.line(json ? listing.json().description : listing.table())

@@ -26,6 +26,7 @@ struct ControlOptions: ParsableArguments {
 
 /// What people read of an answer: the state, what was not done, and orders that may still be open.
 func controlText(_ reply: ControlReply) -> String {
+    if reply.openOrders == nil, let error = reply.error { return "\(reply.engine): NOT DONE: \(error)" }
     var lines = [
         "\(reply.engine): trading is \(reply.trading), \(reply.openOrders.map(String.init) ?? "?") orders open"
     ]
@@ -42,7 +43,9 @@ func unconfirmedText(_ orders: [OpenOrderLine]) -> String {
     let count = "\(orders.count) order\(orders.count == 1 ? " is" : "s are")"
     return
         (["WARNING    \(count) not confirmed as ended:"] + orders.map { "  \($0.text)" }
-        + ["  look at the venue's list of open orders and cancel them there, or run apus reconcile --apply"])
+        + [
+            "  look at the venue's list of open orders and cancel them there; or stop the engine and run apus reconcile --apply"
+        ])
         .joined(separator: "\n")
 }
 
@@ -67,7 +70,7 @@ struct HaltCommand: ParsableCommand {
     @Flag(help: "Leave open orders where they are.")
     var keepOrders = false
 
-    @Option(help: ArgumentHelp("Why, for log and journal.", valueName: "text"))
+    @Option(help: ArgumentHelp("Why, for the log.", valueName: "text"))
     var reason: String?
 
     @Option(help: ArgumentHelp("How long to wait for the venue.", valueName: "seconds"))
@@ -99,7 +102,7 @@ struct ReduceCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Only this strategy.", valueName: "name"))
     var strategy: String?
 
-    @Option(help: ArgumentHelp("Why, for log and journal.", valueName: "text"))
+    @Option(help: ArgumentHelp("Why, for the log.", valueName: "text"))
     var reason: String?
 
     func run() throws {
@@ -120,7 +123,7 @@ struct ResumeCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Only this strategy.", valueName: "name"))
     var strategy: String?
 
-    @Option(help: ArgumentHelp("Why, for log and journal.", valueName: "text"))
+    @Option(help: ArgumentHelp("Why, for the log.", valueName: "text"))
     var reason: String?
 
     func run() throws {

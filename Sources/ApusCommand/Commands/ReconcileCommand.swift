@@ -35,12 +35,12 @@ struct ReconcileCommand: ParsableCommand {
         }
         let signals = StopSignals()
         var configuration = try plan.accountOnly()
-        let metadata = try plan.metadata(configuration)
+        let log = Log(level: json ? .error : .info)
+        let metadata = try plan.metadata(configuration, log: log, signals: signals)
         guard let account = try LiveAccount(plan, configuration, metadata, access: apply ? .write : .read) else {
             return
         }
         defer { account.close() }
-        let log = Log(level: json ? .error : .info)
         if apply {
             let journal = try plan.recover(account, &configuration, metadata, log: log) {
                 signals.wait(milliseconds: Int($0 / .milliseconds(1)), keys: false) != .stop
@@ -68,15 +68,19 @@ struct ReconcileCommand: ParsableCommand {
         }
         for notice in account.opened.notices { Output.line(notice) }
         for difference in differences { Output.line("\(difference)") }
-        let count = differences.filter { $0.action != .note }.count
+        let count = differences.filter(\.isSettled).count
+        let some = "\(count) difference\(count == 1 ? "" : "s")"
         switch (isAgreed, apply) {
-        case (true, true): Output.line("journal and venue agree; \(count) differences were settled")
+        case (true, true): Output.line("journal and venue agree" + (count == 0 ? "" : "; \(some) settled"))
         case (true, false): Output.line("journal and venue agree")
         default:
-            Output.line(
-                needsPerson
-                    ? "a person must decide: settle it at the venue, or set recovery.* for it"
-                    : "\(count) differences; --apply settles them as said, and so does the next apus run")
+            if needsPerson {
+                Output.line("a person must decide: settle it at the venue, or set recovery.* for it")
+            } else if count == 0 {
+                Output.line("nothing to settle, but what was sent last may still arrive: ask again in some seconds")
+            } else {
+                Output.line("\(some); --apply settles them as said, and so does the next apus run")
+            }
         }
     }
 }

@@ -38,7 +38,7 @@ struct RecordCommand: ParsableCommand {
         let loopback = plan.isLoopback ? try plan.startLoopback() : nil
         defer { try? loopback?.stop() }
         let configuration = try plan.live(loopback: loopback)
-        let metadata = try plan.metadata(configuration)
+        let metadata = try plan.metadata(configuration, log: log, signals: signals)
         let recording = try EngineRecording(path: path, venue: configuration.venue.rawValue)
         let recorder = try LiveRecorder(configuration, metadata, tap: recording.tap)
         try recorder.start()

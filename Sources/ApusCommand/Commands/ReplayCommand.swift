@@ -101,7 +101,8 @@ struct ReplayCommand: ParsableCommand {
             guard speed > 0, speed.isFinite else { throw ValidationError("--speed must be above 0") }
             configuration.speed = speed
         }
-        configuration.limits = try RunPlan.limits(store)
+        configuration.limits = { [store] in try RunPlan.limits(store, venue: $0.rawValue) }
+        _ = try configuration.limits(.binanceUSDM)  // what is wrong in them is told before anything is read
         configuration.boardDepth = store.integer("engine.board_depth") ?? configuration.boardDepth
         return configuration
     }

@@ -73,6 +73,12 @@ struct VenueCommand: ParsableCommand {
     @Flag(help: "Print where it listens and the accounts as one JSON object.")
     var json = false
 
+    func validate() throws {
+        for port in [port, tlsPort].compactMap({ $0 }) where !(0...65_535).contains(port) {
+            throw ValidationError("--port and --tls-port must be 0 to 65535")
+        }
+    }
+
     func run() throws {
         let signals = StopSignals()
         let venue = try start()

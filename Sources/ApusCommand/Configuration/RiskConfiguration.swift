@@ -38,7 +38,8 @@ let riskFields = [
     ConfigurationField("risk.day_start_hour", .integer(0...23), nil, "UTC hour at which a trading day begins"),
     ConfigurationField(
         "risk.funding", .choice(Funding.allCases.map(\.rawValue)), nil,
-        "How the balance is used up. cash: paid in full. margin: by the leverage. Default: as the venue does it"),
+        "How the balance is used up. cash: paid in full. margin: by the leverage. Default: cash on spot and Polymarket, margin on futures, unchecked on Deriv"
+    ),
     ConfigurationField(
         "risk.leverage", .integer(1...1000), nil, "Margin: value of positions for one unit of balance"),
     ConfigurationField("risk.orders_per_second", .integer(1...100_000), nil, "New and changed orders in a second"),
@@ -59,7 +60,8 @@ let riskFields = [
 
 /// Reads the risk gate's limits from a configuration.
 enum RiskConfiguration {
-    static func limits(_ store: ConfigurationStore) throws -> RiskLimits {
+    /// - Parameter venue: whose protocol is spoken.
+    static func limits(_ store: ConfigurationStore, venue: String) throws -> RiskLimits {
         let store = Reader(store: store)
         var limits = RiskLimits()
         limits.minOrderNotional = try store.money("min_order_notional")
@@ -83,7 +85,7 @@ enum RiskConfiguration {
         limits.orderBurst = store.integer("order_burst") ?? limits.orderBurst
         limits.cancelsPerSecond = store.integer("cancels_per_second") ?? limits.cancelsPerSecond
         limits.lossState = store.text("loss_state") == "reducing" ? .reducing : limits.lossState
-        limits.funding = store.text("funding").flatMap(Funding.init) ?? usualFunding(store.store.text("venue.kind"))
+        limits.funding = store.text("funding").flatMap(Funding.init) ?? usualFunding(venue)
         for entry in store.store.table("risk.instruments") { try read(entry, into: &limits) }
         for entry in store.store.table("strategies") {
             let parts = entry.name.split(separator: ".", maxSplits: 2).map(String.init)
@@ -107,10 +109,10 @@ enum RiskConfiguration {
     }
 
     /// How the venue's own accounts are funded.
-    private static func usualFunding(_ venue: String?) -> Funding {
+    private static func usualFunding(_ venue: String) -> Funding {
         switch venue {
         case "binance-spot", "polymarket": .cash
-        case "binance-usdm", "binance-coinm", "loopback": .margin
+        case "binance-usdm", "binance-coinm": .margin
         default: .unchecked
         }
     }
@@ -200,6 +202,17 @@ enum RiskConfiguration {
             throw ConfigurationError(
                 entry.origin, key: "risk.strategies.\(entry.name)",
                 "there is no strategy \"\(name)\"; there are: \(names.joined(separator: ", "))")
+        }
+    }
+
+    /// Refuses limits of an instrument that the engine does not have.
+    static func check(_ store: ConfigurationStore, symbols: [String]) throws {
+        for entry in store.table("risk.instruments") {
+            let symbol = String(entry.name[..<(entry.name.lastIndex(of: ".") ?? entry.name.endIndex)])
+            if symbols.contains(symbol) { continue }
+            throw ConfigurationError(
+                entry.origin, key: "risk.instruments.\(entry.name)",
+                "the engine has no instrument \"\(symbol)\"; there are: \(symbols.joined(separator: ", "))")
         }
     }
 

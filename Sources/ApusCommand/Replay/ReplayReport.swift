@@ -14,6 +14,7 @@ struct ReplayReport {
             ("seconds", .double(result.seconds)), ("orders", .unsigned(result.orders)),
             ("fills", .unsigned(result.fills)),
             ("books", .array(result.books.map(book))),
+            ("unreadable", .unsigned(result.unreadable)), ("problems", .array(result.problems.map { .string($0) })),
         ]
         if let summary = result.summary {
             members.append(("pnl", .number(summary.profit.net.text(decimals: 8))))
@@ -54,10 +55,8 @@ struct ReplayReport {
             if summary.strategies.count > 1 { lines += summary.strategies.map(\.text) }
             lines += summary.positions.map { "position \($0.instrument) \($0.quantity) at \($0.averagePrice ?? "-")" }
         }
-        if result.unreadable > 0 {
-            lines +=
-                ["", "\(countText(result.unreadable)) messages could not be read:"] + result.problems.map { "  \($0)" }
-        }
+        if result.unreadable > 0 { lines += ["", "\(countText(result.unreadable)) messages could not be read:"] }
+        lines += result.problems.map { "  \($0)" }
         return lines.joined(separator: "\n")
     }
 

@@ -39,13 +39,13 @@ struct Recovery {
         for notice in opened.notices { log.warning(notice) }
         let reconciliation = try makeReconciliation()
         let end = ContinuousClock.now + patience
-        var told: Set<String> = []
+        var told: Set<Difference.Subject> = []
         var differences: [Difference] = []
         while true {
             let (round, snapshot) = try compare(reconciliation)
-            for difference in round.differences where told.insert(difference.description).inserted {
+            for difference in round.differences where told.insert(difference.subject).inserted {
                 differences.append(difference)
-                difference.action == .note ? log.info("\(difference)") : log.warning("\(difference)")
+                [.note, .wait].contains(difference.action) ? log.info("\(difference)") : log.warning("\(difference)")
             }
             if round.isAgreed {
                 tell(differences)
@@ -93,10 +93,11 @@ struct Recovery {
             let quantity = Quantity(units: instrument.record.pointee.position.quantity)
             return quantity == .zero ? nil : "\(instrument.symbol) \(instrument.text(quantity))"
         }
+        let settled = differences.filter(\.isSettled).count
         let positions = held.isEmpty ? "no position" : held.joined(separator: ", ")
         log.info(
             "journal and venue agree: \(orders) order\(orders == 1 ? "" : "s") open, \(positions)"
-                + (differences.isEmpty ? "" : "; \(differences.count) differences were settled"))
+                + (settled == 0 ? "" : "; \(settled) difference\(settled == 1 ? " was" : "s were") settled"))
     }
 
     private func refusal(_ reason: String, _ round: ReconciliationRound) -> CommandFailure {

@@ -65,9 +65,38 @@ struct RunPlan {
             speed: store.text("venue.speed") ?? "real")
     }
 
+    /// What can be said before the venue is asked: that there are the instruments and processors that the configuration names, and that the
+    /// strategies can be made with their parameters.
+    /// - Parameter symbols: nil: not known yet.
+    func check(symbols: [String]?) throws {
+        if let symbols { try RiskConfiguration.check(store, symbols: symbols) }
+        try locating {
+            for strategy in strategies {
+                _ = try strategy.blaming { try strategy.description.instantiate(strategy.parameters) }
+            }
+        }
+        let processors = sysconf(Int32(_SC_NPROCESSORS_CONF))
+        for key in ["engine.hot_cpu", "engine.decide_cpu"] {
+            guard let cpu = cpu(key), cpu >= processors else { continue }
+            throw store.error(key, "there is no processor \(cpu); there are 0 to \(processors - 1)")
+        }
+    }
+
     /// Asks the venue what must be known of the instruments.
-    func metadata(_ configuration: LiveConfiguration) throws -> VenueMetadata {
-        try blocking {
+    ///
+    /// - Throws: `CommandFailure` when the user has had enough of waiting.
+    func metadata(_ configuration: LiveConfiguration, log: Log, signals: StopSignals) throws -> VenueMetadata {
+        let begin = ContinuousClock.now
+        var isTold = false
+        return try blocking(until: {
+            if !isTold && ContinuousClock.now - begin > .seconds(3) {
+                isTold = true
+                log.warning("the venue has not answered yet: asking it for up to a minute; Ctrl-C ends that")
+            }
+            if signals.wait(milliseconds: 0, keys: false) != .stop { return }
+            throw CommandFailure(
+                ExitStatus.failure, "stopped by the user before the venue answered; nothing was started")
+        }) { [store] in
             try await configuration.prepareCredentials()
             return try await VenueMetadata.fetch(
                 configuration.venue, symbols: configuration.symbols, addresses: configuration.addresses,
@@ -85,7 +114,7 @@ struct RunPlan {
     /// The engine's configuration. `loopback` is the venue that was started for it, if one was.
     func live(loopback: LoopbackVenue?) throws -> LiveConfiguration {
         var engine = EngineConfiguration(runTag: freshRunTag())
-        engine.limits = try Self.limits(store)
+        engine.limits = try Self.limits(store, venue: venueKind)
         engine.otherFeeRate = try RiskConfiguration.otherFeeRate(store)
         engine.breakers = BreakerSettings.breakers(store)
         engine.venueBreaker = BreakerSettings.name(venue: venueKind)
@@ -113,11 +142,11 @@ struct RunPlan {
 
     /// The limits with some of them set besides, as `apus risk --set` writes them.
     var tighterLimits: EngineControl.Limits {
-        let store = store
+        let store = store, venue = venueKind
         return { assignments in
             var tighter = store
             for (key, value) in assignments { try tighter.set("risk.\(key)", to: value, flag: "apus risk --set") }
-            return try Self.limits(tighter)
+            return try Self.limits(tighter, venue: venue)
         }
     }
 
@@ -160,7 +189,10 @@ struct RunPlan {
     }
 
     /// The risk gate's limits; what nobody set is the gate's own.
-    static func limits(_ store: ConfigurationStore) throws -> RiskLimits { try RiskConfiguration.limits(store) }
+    /// - Parameter venue: whose protocol is spoken.
+    static func limits(_ store: ConfigurationStore, venue: String) throws -> RiskLimits {
+        try RiskConfiguration.limits(store, venue: venue)
+    }
 }
 
 // Hundredths of a second since 1970: two runs of one account never share a tag unless they start within one of them, or 497

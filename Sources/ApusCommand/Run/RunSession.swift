@@ -46,7 +46,8 @@ final class RunSession {
 
     private func trade(_ loopback: LoopbackVenue?) throws -> RunResult {
         var configuration = try plan.live(loopback: loopback)
-        let metadata = try plan.metadata(configuration)
+        try plan.check(symbols: configuration.symbols)
+        let metadata = try plan.metadata(configuration, log: log, signals: signals)
         let recording = try plan.recording(configuration)
         let account = try LiveAccount(plan, configuration, metadata)
         defer { account?.close() }

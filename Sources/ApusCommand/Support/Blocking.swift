@@ -2,16 +2,25 @@ import Dispatch
 import Synchronization
 
 /// Waits on this thread for asynchronous work. The command line is synchronous: its main thread draws and waits for signals.
-package func blocking<Value: Sendable>(_ work: @escaping @Sendable () async throws -> Value) throws -> Value {
+///
+/// - Parameter check: called ten times a second meanwhile; what it throws ends the waiting.
+package func blocking<Value: Sendable>(
+    until check: () throws -> Void = {}, _ work: @escaping @Sendable () async throws -> Value
+) throws -> Value {
     let done = DispatchSemaphore(value: 0)
     let holder = ResultHolder<Value>()
-    Task.detached {
+    let task = Task.detached {
         let result: Result<Value, any Error>
         do { result = .success(try await work()) } catch { result = .failure(error) }
         holder.set(result)
         done.signal()
     }
-    done.wait()
+    while done.wait(timeout: .now() + .milliseconds(100)) == .timedOut {
+        do { try check() } catch {
+            task.cancel()
+            throw error
+        }
+    }
     guard let result = holder.take() else {
         throw CommandFailure(ExitStatus.failure, "the work ended without a result")
     }

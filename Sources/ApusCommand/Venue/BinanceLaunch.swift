@@ -17,7 +17,11 @@ extension VenueLaunch {
             symbols: try (symbols.isEmpty ? ["BTCUSDT"] : symbols).map(symbolConfiguration), accounts: accounts,
             seed: seed, speed: speed, rateLimits: BinanceRateLimits(enforced: enforcesLimits), faults: faults)
         // A bad path is told here, not by the venue's thread.
-        if let playback { _ = try Recording(path: playback.path) }
+        if let playback {
+            do { _ = try Recording(path: playback.path) } catch {
+                throw CommandFailure(ExitStatus.unavailable, "--play: \(error)")
+            }
+        }
         let rows = accounts.map { account in
             [(name: "api_key", value: account.apiKey)]
                 + (account.publicKey.isEmpty ? [(name: "secret", value: account.secret)] : [])

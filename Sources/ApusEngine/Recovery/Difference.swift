@@ -76,6 +76,22 @@ package struct Difference: Sendable, Equatable, Codable, CustomStringConvertible
     package var journal: String
     package var venue: String
 
+    /// What a difference is about: the same one is met again, with other numbers, while what explains it is waited for.
+    package struct Subject: Hashable, Sendable {
+        var kind: Kind
+        var action: Action
+        var symbol: String
+        var clientID: UInt64?
+        var venueID: UInt64?
+    }
+
+    package var subject: Subject {
+        Subject(kind: kind, action: action, symbol: symbol, clientID: clientID, venueID: venueID)
+    }
+
+    /// Whether it is none any more once its action is done.
+    package var isSettled: Bool { action != .note && action != .wait && action != .ask }
+
     /// Whether a person must say what to do.
     package var needsPerson: Bool { action == .ask }
 

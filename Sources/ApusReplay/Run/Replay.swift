@@ -77,7 +77,7 @@ private final class ReplayRun {
 
     private func attach(_ strategies: [StrategySetting]) throws {
         var engine = EngineConfiguration(runTag: 1)
-        engine.limits = configuration.limits
+        engine.limits = try configuration.limits(survey.venue)
         engine.startBalance = configuration.startBalance
         let paper = try PaperVenue(feed: memory, instruments: survey.instruments, configuration: configuration.paper)
         let decision = try DecisionAgent(

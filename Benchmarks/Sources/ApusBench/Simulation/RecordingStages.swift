@@ -22,7 +22,7 @@ struct RecordingStages: Benchmark {
                 {
                     let tally = Tally()
                     var configuration = ReplayConfiguration(path: path)
-                    configuration.limits = .wide
+                    configuration.limits = { _ in .wide }
                     result = try Replay.run(
                         configuration,
                         strategies: [
