@@ -157,7 +157,8 @@ static void take_order(pm_session* self, const apus_field* text, uint64_t now_ns
     if (view.event == APUS_REPORT_CANCELED && !ended) view.status = APUS_STATUS_CANCELED;
     if (view.event == APUS_REPORT_STATUS && ended) view.event = APUS_REPORT_CANCELED;
     if (view.event == APUS_REPORT_CANCELED && view.status == APUS_STATUS_EXPIRED) view.event = APUS_REPORT_EXPIRED;
-    // What an update tells of fills, the trades tell.
+    // What an update tells of fills, the trades tell. Those that are being asked for may have been looked up before this one was matched.
+    if (view.news && polymarket_is_blind(self, view.known)) polymarket_ask_trades(self, view.known->placed_s);
     if (view.event == APUS_REPORT_STATUS) return;
     apus_report report = report_on(view.known, view.event, now_ns);
     report.status = view.status;
@@ -212,6 +213,8 @@ static void tell_share(pm_session* self, const trade* trade, const share* share,
     report.venue_ns = trade->venue_ns;
     if (kind == APUS_REPORT_FILL) {
         bool whole = known->total >= known->quantity;
+        // Of what was filled before, only the trades that have come by now are in the total.
+        if (polymarket_is_blind(self, known)) report.cumulative = 0;
         report.status = whole ? APUS_STATUS_FILLED : APUS_STATUS_PARTIALLY_FILLED;
         if (whole) polymarket_end(self, known);
     }

@@ -91,6 +91,11 @@ apus_polymarket_known* polymarket_know(pm_session* self, const apus_order* order
     };
     memcpy(entry->hash, hash, APUS_WORD_BYTES);
     self->known.slots[slot_of(&self->known, venue_id)] = (uint32_t)(entry - self->known.entries) + 1;
+    if (entry->adopted) {
+        // What was told of it before was nobody's.
+        polymarket_ask_trades(self, entry->placed_s);
+        entry->round = self->trades_round;
+    }
     return entry;
 }
 

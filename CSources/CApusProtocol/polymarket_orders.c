@@ -116,9 +116,9 @@ void polymarket_trades_since(pm_session* self, uint64_t now_ns) {
 }
 
 void polymarket_ask_trades(pm_session* self, uint64_t after_s) {
-    if (self->trades_due && self->trades_after_s <= after_s) return;
+    bool none_due = self->greeted && !self->trades_due;
+    if (none_due || after_s < self->trades_after_s) self->trades_after_s = after_s;
     self->trades_due = true;
-    self->trades_after_s = after_s;
     self->trades_ns = 0;
     begin_trades(self);
 }
@@ -235,7 +235,6 @@ static void start(apus_session* session, uint64_t now_ns) {
     pm_session* self = self_of(session);
     self->running = true;
     self->version_due = true;
-    self->trades_read = false;
     self->trades_after_s = polymarket_wall_ns(self, now_ns) / SECOND_NS - self->config.trades_first_s;
     self->heartbeat_due_ns = self->config.heartbeat_interval_ns == 0 ? UINT64_MAX : now_ns;
     for (uint32_t i = 0; i < self->config.lines; i++) {

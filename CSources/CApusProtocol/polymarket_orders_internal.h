@@ -45,7 +45,8 @@ void polymarket_report(pm_session* self, const apus_report* report);
 bool polymarket_has_room(pm_session* self, uint64_t count);
 // Trades are to be asked for from shortly before now on, unless they are already from an earlier time.
 void polymarket_trades_since(pm_session* self, uint64_t now_ns);
-// Asks for them, from that time of the wall clock on or from an earlier one that they are already asked for from.
+// Asks for them from the first page on, whatever has been answered by now: from that time of the wall clock on, or from an earlier one that
+// they are already to be asked for from.
 void polymarket_ask_trades(pm_session* self, uint64_t after_s);
 void polymarket_refuse(pm_session* self, const apus_order* order, uint8_t reason, uint64_t now_ns);
 
@@ -115,9 +116,9 @@ typedef struct polymarket_order_view {
 } polymarket_order_view;
 
 // Whether what an earlier run's order is filled with cannot be told from what the venue counts: trades that failed are among that, and which
-// they are is not known until those of before the start have been read.
+// they are is not known until its trades have been read.
 static inline bool polymarket_is_blind(const pm_session* self, const apus_polymarket_known* known) {
-    return known->adopted && !self->trades_read;
+    return known->adopted && self->trades_read < known->round;
 }
 
 // Reads an order and takes in what it says of fills, unless it is blind there. `known` is the order when it was asked for, or NULL. Returns 0 or -EBADMSG.

@@ -135,13 +135,6 @@ static void send_cancels(pm_session* self, apus_polymarket_line* line, uint64_t 
     send(self, line, &request, now_ns);
 }
 
-// Trades of an order of an earlier run were passed over while nobody had named it: a cancel's answer does not tell of them.
-static void meet_target(pm_session* self, const apus_order* order, const uint8_t hash[APUS_WORD_BYTES]) {
-    if (polymarket_find(self, apus_polymarket_venue_id(hash)) != NULL) return;
-    const apus_polymarket_known* known = polymarket_know(self, order, hash);
-    if (known != NULL) polymarket_ask_trades(self, known->placed_s);
-}
-
 static uint32_t cancel_waiting(pm_session* self, uint64_t now_ns) {
     apus_polymarket_line* line = free_lines(self) > 0 ? pick(self, now_ns) : NULL;
     if (line == NULL || apus_budget_is_blocked(&self->budget, now_ns)) return 0;
@@ -153,7 +146,7 @@ static uint32_t cancel_waiting(pm_session* self, uint64_t now_ns) {
         if (order->action != APUS_ORDER_CANCEL || is_placing(self, order->target_id)) {
             i++;
         } else if (name_target(self, i, hash, now_ns)) {
-            meet_target(self, order, hash);
+            polymarket_know(self, order, hash);
             ask_about(job, order, hash);
             drop(self, i);
         }

@@ -265,7 +265,7 @@ static void take_trades(pm_session* self, const apus_http_response* answer, uint
     else
         memcpy(self->cursor, "MA==", 4);
     self->trades_due = more;
-    self->trades_read |= !more;
+    if (!more) self->trades_read = self->trades_round;
     if (more) self->trades_ns = 0;
 }
 

@@ -52,7 +52,7 @@ private typealias Stage = PolymarketOrdersStage
         stage.wait(1)
         #expect(stage.own.contains { $0.path == "/data/trades" })
         let fill = try #require(stage.reports().first { $0.kind == UInt8(APUS_REPORT_FILL.rawValue) })
-        #expect(fill.client_id == 1 && fill.quantity == 4_000_000 && fill.cumulative == 4_000_000)
+        #expect(fill.client_id == 1 && fill.quantity == 4_000_000 && fill.cumulative == 0)
     }
 
     @Test func aStrangersFailureIsNotTold() {
@@ -103,7 +103,8 @@ private typealias Stage = PolymarketOrdersStage
         #expect(request.target == "/data/trades?after=\(earlier.wall_ms / 1000)&next_cursor=MA==")
         let told = polymarketTrade("t1", taker: "0x1", size: "4", price: "0.29", makers: [(id, "4", "0.29")])
         stage.answer(200, "{\"data\":[\(told)],\"next_cursor\":\"LTE=\"}")
-        #expect(stage.news() == ["status 1: 4000000 is 2", "fill 1: 4000000@2900 of 4000000"])
+        // What an earlier run's order is filled with, its trades tell alone: some may have failed.
+        #expect(stage.news() == ["unknown 1", "fill 1: 4000000@2900 of 0"])
         stage.ask(APUS_ORDER_QUERY, earlier)
         stage.answer(200, polymarketOrder(id, nil, matched: "4", trades: ["t1"]))
         #expect(stage.requests.isEmpty, "nothing is new")

@@ -138,6 +138,7 @@ typedef struct apus_polymarket_known {
     int64_t total;     // filled, by all trades that are known
     int64_t failed;    // of trades that failed
     uint64_t placed_s; // wall clock
+    uint32_t round;    // of an adopted one: the trades that tell what was filled and what has failed of it
     uint8_t hash[APUS_WORD_BYTES];
     uint16_t instrument;
     uint8_t side;
@@ -238,12 +239,12 @@ typedef struct apus_polymarket_orders {
     uint64_t trades_after_s; // wall clock; trades since then are to be asked for
     uint64_t pool_due_ns;
     uint32_t trades_round; // counts up with every question for trades from the first page on
+    uint32_t trades_read;  // the newest round that was read to its end
     uint32_t trades_asked; // the round whose answer is under way
     uint32_t stalled_orders;
     uint8_t version; // as GET /version says
     bool greeted;    // the user stream was told who asks
     bool trades_due;
-    bool trades_read; // those of before the start: what had failed of an earlier run's orders is known
     bool version_due;
     bool cancel_all_due;
     bool missed;  // APUS_REPORT_MISSED is to be reported

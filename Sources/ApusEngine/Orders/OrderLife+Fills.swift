@@ -12,8 +12,9 @@ extension OrderLife {
         reviveIfNotFound(record)
         // This fill is what lies between `start` and `cumulative`. What of it is known was told by a status or a later
         // fill; what lies before it and is not known was lost on the way, and is assumed until it comes after all.
-        let known = record.pointee.order.filled.units
-        let cumulative = report.pointee.cumulative > 0 ? report.pointee.cumulative : known + quantity
+        // Without a total it is first of all what was assumed.
+        let known = record.pointee.order.filled.units, rest = max(quantity - record.pointee.assumed, 0)
+        let cumulative = report.pointee.cumulative > 0 ? report.pointee.cumulative : known + rest
         let start = cumulative - quantity
         record.pointee.reported = max(record.pointee.reported, cumulative)
         let told = min(max(known - start, 0), quantity, record.pointee.assumed)
