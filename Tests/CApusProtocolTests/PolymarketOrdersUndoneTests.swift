@@ -110,6 +110,27 @@ private typealias Stage = PolymarketOrdersStage
         #expect(stage.requests.isEmpty, "nothing is new")
     }
 
+    /// The venue goes on counting it as matched, and an earlier run has taken it back already.
+    @Test func whatHadFailedOfAnEarlierRunsOrderIsNotFilledAgain() throws {
+        let stage = Stage()
+        stage.open()
+        let earlier = stage.make(1)
+        let id = stage.hash(earlier)
+        let matched = polymarketOrder(id, nil, matched: "6", trades: ["t1", "t2"])
+        stage.answers["GET /data/trades"] = nil
+        stage.ask(APUS_ORDER_QUERY, earlier)
+        stage.answer(200, matched)
+        #expect(stage.news() == ["unknown 1"], "until the trades have been read")
+        let failed = polymarketTrade(
+            "t1", taker: "0x1", size: "4", price: "0.29", status: "FAILED", makers: [(id, "4", "0.29")])
+        let good = polymarketTrade("t2", taker: "0x1", size: "2", price: "0.29", makers: [(id, "2", "0.29")])
+        stage.answer(200, "{\"data\":[\(failed),\(good)],\"next_cursor\":\"LTE=\"}")
+        #expect(stage.news() == ["undone 1: 4000000@2900 of 0", "fill 1: 2000000@2900 of 0"])
+        stage.ask(APUS_ORDER_QUERY, earlier)
+        stage.answer(200, matched)
+        #expect(stage.news() == ["status 1: 2000000 is 2"])
+    }
+
     /// A stream that loses an event does not say so.
     @Test func aFailureThatTheStreamHasLostIsFound() {
         let stage = Stage()
