@@ -136,7 +136,8 @@ import Testing
     func oneWriter() throws {
         try withFolder { path, _ in
             let first = try JournalFolder(path: path, access: .write)
-            #expect(throws: JournalError("another engine writes the journal \(path) (journal.path)")) {
+            let inUse = "another engine writes the journal \(path) (journal.path): stop that one first"
+            #expect(throws: JournalError(inUse)) {
                 try JournalFolder(path: path, access: .write)
             }
             #expect(try JournalFolder(path: path, access: .read).segments.isEmpty)

@@ -83,7 +83,10 @@ struct HistoryCommand: ParsableCommand {
             case .days: try store.days(limit: limit).map(\.cells)
             }
         if json { return Output.line(JSONText.array(rows.map { .object($0) }).description) }
-        guard let first = rows.first else { return Output.note("there are no \(table.rawValue) yet") }
+        guard let first = rows.first else {
+            let isNarrowed = symbol != nil || strategy != nil || since != 0
+            return Output.note(isNarrowed ? "no \(table.rawValue) are like that" : "there are no \(table.rawValue) yet")
+        }
         let table = TextTable(
             columns: first.map { $0.0.uppercased() }, rows: rows.map { row in row.map { $0.1.plain } })
         Output.line(table.text)

@@ -73,6 +73,9 @@ package struct ConfigurationStore: Sendable {
             merge(.table([.init(name: name, value: text, origin: origin)]), at: field.key, from: origin)
             return
         }
+        if schema.contains(where: { $0.key == key }) {
+            throw ConfigurationError(origin, key: key, "it is a table: set one of its entries, \(key).NAME=VALUE")
+        }
         let hint = closest(to: key, among: schema.map(\.key)).map { "; did you mean \($0)?" } ?? ""
         throw ConfigurationError(origin, key: key, "there is no such key\(hint)")
     }

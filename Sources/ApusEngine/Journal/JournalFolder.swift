@@ -27,7 +27,7 @@ package final class JournalFolder: @unchecked Sendable {
         if access == .write {
             lock = apus_journal_directory_lock(path)
             if lock == -EWOULDBLOCK {
-                throw JournalError("another engine writes the journal \(path) (journal.path)")
+                throw JournalError("another engine writes the journal \(path) (journal.path): stop that one first")
             }
             if lock < 0 { throw Self.error(path, lock) }
         }

@@ -276,7 +276,10 @@ struct DerivAPI: Sendable {
         let (status, body, retry) = try await send(request)
         guard status / 100 == 2 else {
             let kind: AccountError.Kind = status == 429 ? .rateLimit : status / 100 == 4 ? .refused : .venue
-            throw AccountError(kind, "the venue gives no one-time address: it answered \(status)", retryAfter: retry)
+            let advice =
+                status == 401 ? "; look at APUS_DERIV_TOKEN, and at APUS_DERIV_APP_ID where it is a personal one" : ""
+            throw AccountError(
+                kind, "the venue gives no one-time address: it answered \(status)\(advice)", retryAfter: retry)
         }
         let url = try DerivAnswer(body).fields.text(APUS_DERIV_URL)?.replacingOccurrences(of: "\\/", with: "/")
         guard let url, let host = url.range(of: "://"),
