@@ -196,23 +196,24 @@ enum RiskConfiguration {
 
     /// A strategy that has limits and does not run is a name that was mistyped.
     static func check(_ store: ConfigurationStore, names: [String]) throws {
-        for entry in store.table("risk.strategies") {
-            let name = String(entry.name[..<(entry.name.lastIndex(of: ".") ?? entry.name.endIndex)])
-            if names.contains(name) { continue }
-            throw ConfigurationError(
-                entry.origin, key: "risk.strategies.\(entry.name)",
-                "there is no strategy \"\(name)\"; there are: \(names.joined(separator: ", "))")
-        }
+        try check(store, "risk.strategies", names, "there is no strategy")
     }
 
     /// Refuses limits of an instrument that the engine does not have.
     static func check(_ store: ConfigurationStore, symbols: [String]) throws {
-        for entry in store.table("risk.instruments") {
-            let symbol = String(entry.name[..<(entry.name.lastIndex(of: ".") ?? entry.name.endIndex)])
-            if symbols.contains(symbol) { continue }
+        try check(store, "risk.instruments", symbols, "the engine has no instrument")
+    }
+
+    /// Refuses what a table says of a name that there is not.
+    private static func check(
+        _ store: ConfigurationStore, _ table: String, _ names: [String], _ refusal: String
+    ) throws {
+        for entry in store.table(table) {
+            let name = String(entry.name[..<(entry.name.lastIndex(of: ".") ?? entry.name.endIndex)])
+            if names.contains(name) { continue }
             throw ConfigurationError(
-                entry.origin, key: "risk.instruments.\(entry.name)",
-                "the engine has no instrument \"\(symbol)\"; there are: \(symbols.joined(separator: ", "))")
+                entry.origin, key: "\(table).\(entry.name)",
+                "\(refusal) \"\(name)\"; there are: \(names.joined(separator: ", "))")
         }
     }
 
