@@ -11,6 +11,38 @@ import Testing
         return bench
     }
 
+    /// What a status tells and what a fill shows to be missing is assumed at one price, and corrected from it (the
+    /// difference is earned, not held).
+    @Test func theOrderInWhichFillsAreLearnedDoesNotChangeTheirCost() throws {
+        func cost(_ tell: (Bench, OrderID) -> Void) throws -> Int128 {
+            let bench = try Bench()
+            bench.open()
+            let id = try bench.resting(10)
+            tell(bench, id)
+            bench.turn()
+            #expect(bench.context.order(id)?.filled == Quantity(units: 5))
+            let position = bench.instrument.record.pointee.position
+            return position.cost - position.realised
+        }
+        let right = try cost { bench, id in
+            bench.fill(id, 2, trade: 1, cumulative: 2, price: 9_980)
+            bench.fill(id, 2, trade: 2, cumulative: 4, price: 9_970)
+            bench.fill(id, 1, trade: 3, cumulative: 5, price: 9_990)
+        }
+        for hasTotals in [true, false] {
+            let learned = try cost { bench, id in
+                bench.sink.report(APUS_REPORT_STATUS, id) {
+                    ($0.cumulative, $0.price, $0.quantity) = (2, 10_000, 10)
+                    $0.status = UInt8(APUS_STATUS_PARTIALLY_FILLED.rawValue)
+                }
+                bench.fill(id, 1, trade: 3, cumulative: 5, price: 9_990)
+                bench.fill(id, 2, trade: 1, cumulative: hasTotals ? 2 : 0, price: 9_980)
+                bench.fill(id, 2, trade: 2, cumulative: hasTotals ? 4 : 0, price: 9_970)
+            }
+            #expect(learned == right)
+        }
+    }
+
     @Test func anOrdinaryLife() throws {
         let bench = try opened()
         let id = try #require(bench.buy(10).id)

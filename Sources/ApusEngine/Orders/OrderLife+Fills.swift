@@ -19,19 +19,24 @@ extension OrderLife {
         record.pointee.reported = max(record.pointee.reported, cumulative)
         let told = min(max(known - start, 0), quantity, record.pointee.assumed)
         let fee = told > 0 || cumulative > known ? fee(report, record) : .zero
-        if told > 0 { correct(record, told, report.pointee.price, fee) }
+        if told > 0 {
+            correct(record, told, from: record.pointee.assumedPrice, to: report.pointee.price, fee)
+            record.pointee.assumed -= told
+        }
         let new = cumulative - known
         guard new > 0 else { return .nothing }
-        if start > known {
-            record.pointee.assumedPrice =
-                record.pointee.assumed > 0 ? record.pointee.assumedPrice : report.pointee.price
-            record.pointee.assumed += start - known
+        let lost = max(start - known, 0)
+        if lost > 0 {
+            if record.pointee.assumed == 0 { record.pointee.assumedPrice = report.pointee.price }
+            record.pointee.assumed += lost
             assumptions += 1
         }
         let fill = Fill(
             price: Price(units: report.pointee.price), quantity: Quantity(units: new), fee: told > 0 ? .zero : fee,
             isMaker: report.pointee.flags & UInt8(APUS_REPORT_MAKER.rawValue) != 0, tradeID: report.pointee.trade_id)
         take(fill, record)
+        // One price for all that is assumed, so that it is corrected alike.
+        if lost > 0 { correct(record, lost, from: report.pointee.price, to: record.pointee.assumedPrice, .zero) }
         // More than is known was ordered: a change that was not heard of. Its terms are asked for.
         let stands = UInt32(report.pointee.status) == APUS_STATUS_PARTIALLY_FILLED.rawValue
         if stands && record.pointee.order.isOpen && record.pointee.order.remaining <= .zero { ask(record) }
@@ -94,20 +99,19 @@ extension OrderLife {
         close(.filled, record)
     }
 
-    /// The fill report of what a status answer had told before: only its price and its fee are news.
+    /// What is filled already has another price, and a fee.
     private func correct(
-        _ record: UnsafeMutablePointer<OrderRecord>, _ quantity: Int64, _ price: Int64, _ fee: Money
+        _ record: UnsafeMutablePointer<OrderRecord>, _ quantity: Int64, from wrong: Int64, to price: Int64, _ fee: Money
     ) {
         let instrument = record.pointee.order.instrument.record
         instrument.pointee.position.correct(
-            record.pointee.order.side, from: record.pointee.assumedPrice, to: price, quantity: quantity, fee: fee.atoms,
+            record.pointee.order.side, from: wrong, to: price, quantity: quantity, fee: fee.atoms,
             instrument.pointee.economics)
         if rows.isSplit {
             rows.row(record).pointee.position.correct(
-                record.pointee.order.side, from: record.pointee.assumedPrice, to: price, quantity: quantity,
-                fee: fee.atoms, instrument.pointee.economics)
+                record.pointee.order.side, from: wrong, to: price, quantity: quantity, fee: fee.atoms,
+                instrument.pointee.economics)
         }
-        record.pointee.assumed -= quantity
     }
 
     /// A status of a market order tells no price, and what it tells of fills is taken in at the book's: that is written into the report
