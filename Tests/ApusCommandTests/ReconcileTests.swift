@@ -82,8 +82,10 @@ import Testing
             kill(process.processIdentifier, SIGTERM)
             process.waitUntilExit()
             #expect(try run.output(["reconcile", "--apply"]).status == ExitStatus.success)
-            _ = try run.start(["--strategy", "watcher"])
+            let next = try run.start(["--strategy", "watcher"])
             #expect(try run.status { $0.openOrders == 0 }.trading == "halted")
+            kill(next.processIdentifier, SIGTERM)
+            next.waitUntilExit()
             try run.venue.stop()
         }
     }
