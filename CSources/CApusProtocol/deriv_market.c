@@ -138,9 +138,9 @@ static void tell_trade(apus_deriv_market* deriv, apus_market_book* book, uint64_
     apus_market_trade(deriv->market, book, quote, lot, epoch, false);
 }
 
-static int tell_tick(apus_deriv_market* deriv, apus_market_book* book, const apus_deriv_tick* tick, bool proven) {
+static int tell_tick(apus_deriv_market* deriv, apus_market_book* book, const apus_deriv_tick* tick) {
     apus_deriv_book* own = apus_deriv_book_of(book);
-    tell_trade(deriv, book, tick->epoch, tick->quote, proven);
+    tell_trade(deriv, book, tick->epoch, tick->quote, false);
     // A tick that a history told as a trade still has its bid and ask to tell.
     bool newest = tick->epoch == own->epoch;
     if (!newest || (tick->epoch == own->touch_epoch && book->state == APUS_STATE_LIVE)) return 0;
@@ -160,7 +160,7 @@ static void tell_held(apus_deriv_market* deriv, apus_market_book* book, uint64_t
     while (told < own->held_count) {
         const apus_deriv_tick* tick = &own->held[told];
         if (tick->epoch > proven && apus_deriv_leaves_gap(own, tick->epoch)) break;
-        if (tell_tick(deriv, book, tick, false) < 0) told = own->held_count - 1;
+        if (tell_tick(deriv, book, tick) < 0) told = own->held_count - 1;
         told++;
     }
     own->held_count -= told;
@@ -189,7 +189,7 @@ int apus_deriv_market_tick(apus_deriv_market* deriv, uint64_t receive_ns, uint64
         lose(deriv, book, APUS_BOOK_REASON_DECODE);
         return result;
     }
-    if (!own->holding) return tell_tick(deriv, book, &tick, false);
+    if (!own->holding) return tell_tick(deriv, book, &tick);
     if (own->held_count == APUS_DERIV_HELD) {
         lose(deriv, book, APUS_BOOK_REASON_GAP);
         return 0;

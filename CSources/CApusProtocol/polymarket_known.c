@@ -94,7 +94,7 @@ apus_polymarket_known* polymarket_know(pm_session* self, const apus_order* order
     if (entry->adopted) {
         // What was told of it before was nobody's.
         polymarket_ask_trades(self, entry->placed_s);
-        entry->round = self->trades_round;
+        entry->trades_round = self->trades_round;
     }
     return entry;
 }

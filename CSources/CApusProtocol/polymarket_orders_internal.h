@@ -118,10 +118,11 @@ typedef struct polymarket_order_view {
 // Whether what an earlier run's order is filled with cannot be told from what the venue counts: trades that failed are among that, and which
 // they are is not known until its trades have been read.
 static inline bool polymarket_is_blind(const pm_session* self, const apus_polymarket_known* known) {
-    return known->adopted && self->trades_read < known->round;
+    return known->adopted && self->trades_read < known->trades_round;
 }
 
-// Reads an order and takes in what it says of fills, unless it is blind there. `known` is the order when it was asked for, or NULL. Returns 0 or -EBADMSG.
+// Reads an order and takes in what it says of fills, unless that cannot be told yet (polymarket_is_blind). `known` is the order when it
+// was asked for, or NULL. Returns 0 or -EBADMSG.
 int polymarket_view_order(pm_session* self, const apus_field* text, apus_polymarket_known* known,
                           polymarket_order_view* view);
 void polymarket_take_event(pm_session* self, const uint8_t* bytes, size_t length, uint64_t now_ns);

@@ -172,12 +172,6 @@ package struct HistoryProgress: Sendable, Equatable {
     package var record: UInt64
     package var checksum: UInt32
     package var account: String
-
-    package init(record: UInt64, checksum: UInt32, account: String) {
-        self.record = record
-        self.checksum = checksum
-        self.account = account
-    }
 }
 
 /// Rows that changed: each replaces the one of the same key.

@@ -21,7 +21,9 @@ package enum VenueKind: String, Sendable, CaseIterable {
             var config = apus_deriv_orders_config()
             apus_deriv_orders_config_default(&config, UInt8(APUS_DERIV_CURRENT.rawValue), "", "")
             return apus_deriv_late_arrival_ms(&config) * 1_000_000
-        default: return apus_late_arrival_ms(UInt64(receiveWindow)) * 1_000_000
+        // It takes what comes whenever it comes, which is as long as TCP sends it again.
+        case .polymarket: return apus_late_arrival_ms(UInt64(APUS_SENT_AGAIN_MS)) * 1_000_000
+        case .binanceUSDM, .binanceCOINM, .binanceSpot: return apus_late_arrival_ms(UInt64(receiveWindow)) * 1_000_000
         }
     }
 }

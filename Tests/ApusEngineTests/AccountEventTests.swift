@@ -150,7 +150,12 @@ import Testing
                 ($0.instrument, $0.price, $0.quantity, $0.trade_id) = (instrument, 10_000, quantity, 7)
             }
         }
-        for _ in 0..<2 { pay() }
+        pay()
+        // Told twice while another position has become the largest.
+        tell(bench, APUS_REPORT_SETTLED) {
+            ($0.instrument, $0.price, $0.quantity, $0.trade_id) = (0, 10_000, 90, 8)
+        }
+        pay()
         let paid = bench.context.instruments.map { bench.context.position(of: $0).funding }
         #expect(paid == [.zero, Money(hundredMillionths: 100)])
         let state = JournalState(orderCapacity: 64)

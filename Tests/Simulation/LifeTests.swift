@@ -4,7 +4,7 @@ import Testing
 @Suite struct LifeTests {
     @Test("every book is the venue's and no order is lost or doubled, whatever goes wrong")
     func lives() throws {
-        let seeds = Seeds(usual: 100, thorough: 200)
+        let seeds = Seeds(usual: 100, thorough: 400)
         let verdicts = seeds.judge("LifeTests") { try Life(seed: $0).live() }
         if !seeds.isOne { seeds.expectEventful(happened(verdicts)) }
     }

@@ -135,10 +135,10 @@ typedef struct apus_polymarket_known {
     uint64_t client_id;
     int64_t price;
     int64_t quantity;
-    int64_t total;     // filled, by all trades that are known
-    int64_t failed;    // of trades that failed
-    uint64_t placed_s; // wall clock
-    uint32_t round;    // of an adopted one: the trades that tell what was filled and what has failed of it
+    int64_t total;         // filled, by all trades that are known
+    int64_t failed;        // of trades that failed
+    uint64_t placed_s;     // wall clock
+    uint32_t trades_round; // of an adopted one: when this has been read, what was filled and what has failed is known
     uint8_t hash[APUS_WORD_BYTES];
     uint16_t instrument;
     uint8_t side;

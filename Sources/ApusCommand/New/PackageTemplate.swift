@@ -93,6 +93,7 @@ package struct PackageTemplate {
                 return nil
             }
 
+            /// Told of each change of a book.
             public mutating func book(_ book: BookView, _ context: Context) {
                 guard book.isLive, let mid = book.mid, let bid = book.bid, let ask = book.ask else { return }
                 guard let side = signal(Double(mid.units)), context.openOrders.count == 0 else { return }

@@ -187,11 +187,11 @@ extension OrderLife {
         if UInt32(report.pointee.kind) == APUS_REPORT_FUNDING.rawValue,
             Int(report.pointee.instrument) >= instruments.count
         {
-            let held = (0..<instruments.count).filter { instruments.records[$0].position.quantity != 0 }
-            let largest = held.max {
-                instruments.records[$0].position.cost.magnitude < instruments.records[$1].position.cost.magnitude
+            var largest: UInt128 = 0
+            for index in 0..<instruments.count where instruments.records[index].position.cost.magnitude > largest {
+                largest = instruments.records[index].position.cost.magnitude
+                report.pointee.instrument = UInt16(index)
             }
-            if let largest { report.pointee.instrument = UInt16(largest) }
         }
         guard UInt32(report.pointee.kind) == APUS_REPORT_UNDONE.rawValue else { return }
         let told = report.pointee.client_id
@@ -264,9 +264,11 @@ extension OrderLife {
         return true
     }
 
-    /// Stands for an order where there is none: closing trades and payments are numbered apart, and by each instrument.
+    /// Stands for an order where there is none: closing trades and payments are numbered apart, trades by each instrument. Which
+    /// instrument a payment is of is in its number, and it may be told without it.
     private static func account(_ report: UnsafePointer<apus_report>) -> UInt64 {
-        UInt64(report.pointee.kind) << 16 | UInt64(report.pointee.instrument)
+        let isPayment = UInt32(report.pointee.kind) == APUS_REPORT_FUNDING.rawValue
+        return UInt64(report.pointee.kind) << 16 | UInt64(isPayment ? UInt16.max : report.pointee.instrument)
     }
 
     /// What stands for an order, where instruments have other numbers; an order's own number stays as it is.

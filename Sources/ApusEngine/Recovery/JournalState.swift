@@ -262,7 +262,8 @@ package final class JournalState {
         case APUS_REPORT_MISSED.rawValue, APUS_REPORT_STALLED.rawValue: life.missed()
         case APUS_REPORT_SETTLED.rawValue, APUS_REPORT_FUNDING.rawValue, APUS_REPORT_BALANCE.rawValue:
             if life.account(report, instruments) { own(report, 0) }
-            if report.pointee.quantity == 0 && report.pointee.trade_id != 0 { heldTrades.insert(TradeKey(report)) }
+            let isTrade = UInt32(report.pointee.kind) == APUS_REPORT_SETTLED.rawValue
+            if isTrade && report.pointee.quantity == 0 { heldTrades.insert(TradeKey(report)) }
         case APUS_REPORT_UNDONE.rawValue where report.pointee.client_id == 0: _ = life.account(report, instruments)
         default:
             let (_, record) = life.apply(report)

@@ -68,9 +68,15 @@ package final class Reconciliation {
 
     /// Orders that the journal holds for open and that the venue does not: what has become of them must be asked.
     package func questions(_ snapshot: AccountSnapshot) -> [KnownOrder] {
-        state.openOrders.filter { record in !snapshot.openOrders.contains { isSame($0, record) } }.map { record in
+        var others: [Int: [UInt64]] = [:]
+        let unseen = state.openOrders.filter { record in !snapshot.openOrders.contains { isSame($0, record) } }
+        return unseen.map { record in
             var order = KnownOrder(record)
-            if record.venueID == 0 { order.others = state.orders.venueIDs(of: record.order.instrument) }
+            let instrument = record.order.instrument
+            if record.venueID == 0 {
+                order.others = others[instrument.index] ?? state.orders.venueIDs(of: instrument)
+                others[instrument.index] = order.others
+            }
             return order
         }
     }
@@ -310,9 +316,8 @@ package final class Reconciliation {
         guard let instrument = instrument(trade.symbol) else { return }
         let owners = state.owners(of: trade.tradeID, trade.side, instrument)
         let client = trade.clientID ?? state.order(venueID: trade.venueID)
-        let isTaken =
-            client.map { owners.contains($0) } ?? !owners.isEmpty
-            || state.isHeld(trade.tradeID, trade.side, instrument)
+        let isOwned = client.map { owners.contains($0) } ?? !owners.isEmpty
+        let isTaken = isOwned || state.isHeld(trade.tradeID, trade.side, instrument)
         if trade.isUndone { return undo(trade, client ?? owners.first, instrument) }
         // Some venues tell whole seconds: what a position that was taken over holds of its last one is known by number (`know`).
         let isOld = trade.time + 1_000_000_000 <= state.heldSince[instrument.index] ?? 0

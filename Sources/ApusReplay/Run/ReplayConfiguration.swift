@@ -17,6 +17,7 @@ package struct ReplayConfiguration: Sendable {
     package var negRisk = false
     /// 1 is as it was recorded, 10 ten times as fast; nil: as fast as possible.
     package var speed: Double?
+    /// The risk gate's limits on the recording's venue.
     package var limits: @Sendable (ReplayVenue) throws -> RiskLimits = { _ in RiskLimits() }
     package var paper = PaperConfiguration()
     package var startBalance: Money?
