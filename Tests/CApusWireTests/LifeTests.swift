@@ -34,6 +34,35 @@ import WirePeer
         #expect(!apus_wire_stopped(rig.wire))
     }
 
+    /// Or an order that was taken for lost would arrive after all, when its connection is closed and its process dead.
+    @Test func whatIsNotAcknowledgedIsNotSentAgainForLong() throws {
+        let peer = try Peer(PEER_ECHO)
+        let rig = try Rig()
+        probe_endpoint(rig.probe, 0, "127.0.0.1", peer.port, false)
+        probe_open_at_start(rig.probe)
+        probe_ping(rig.probe, 0, 1)
+        #expect(apus_wire_start(rig.wire) == 0)
+        try wait("it is connected") { probe_pongs(rig.probe, 0) == 1 }
+        let limits = (0..<Int32(1024)).filter { Self.port(behind: $0) == UInt16(peer.port) }.map { socket in
+            var milliseconds: Int32 = 0
+            var size = socklen_t(MemoryLayout<Int32>.size)
+            #expect(getsockopt(socket, Int32(IPPROTO_TCP), 18, &milliseconds, &size) == 0)  // TCP_USER_TIMEOUT
+            return UInt64(milliseconds)
+        }
+        #expect(limits == [UInt64(APUS_SENT_AGAIN_MS)])
+        #expect(rig.stop() == 0)
+    }
+
+    /// The port of the other end; nil: no connection of IPv4.
+    private static func port(behind socket: Int32) -> UInt16? {
+        var address = sockaddr_in()
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let result = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getpeername(socket, $0, &size) }
+        }
+        return result == 0 && address.sin_family == UInt16(AF_INET) ? UInt16(bigEndian: address.sin_port) : nil
+    }
+
     @Test func stopWhileConnecting() throws {
         let full = try Peer(PEER_FULL)
         let silent = try Peer(PEER_HOLD, certificate: "good")
