@@ -88,7 +88,7 @@ struct RunPlan {
     func metadata(_ configuration: LiveConfiguration, log: Log, signals: StopSignals) throws -> VenueMetadata {
         let begin = ContinuousClock.now
         var isTold = false
-        return try blocking(until: {
+        return try blocking(checking: {
             if !isTold && ContinuousClock.now - begin > .seconds(3) {
                 isTold = true
                 log.warning("the venue has not answered yet: asking it for up to a minute; Ctrl-C ends that")

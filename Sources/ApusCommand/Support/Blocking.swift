@@ -3,9 +3,9 @@ import Synchronization
 
 /// Waits on this thread for asynchronous work. The command line is synchronous: its main thread draws and waits for signals.
 ///
-/// - Parameter check: called ten times a second meanwhile; what it throws ends the waiting.
+/// - Parameter check: called ten times a second meanwhile; what it throws ends the waiting. nil: nothing ends it but the work.
 package func blocking<Value: Sendable>(
-    until check: () throws -> Void = {}, _ work: @escaping @Sendable () async throws -> Value
+    checking check: (() throws -> Void)? = nil, _ work: @escaping @Sendable () async throws -> Value
 ) throws -> Value {
     let done = DispatchSemaphore(value: 0)
     let holder = ResultHolder<Value>()
@@ -15,8 +15,8 @@ package func blocking<Value: Sendable>(
         holder.set(result)
         done.signal()
     }
-    while done.wait(timeout: .now() + .milliseconds(100)) == .timedOut {
-        do { try check() } catch {
+    while done.wait(timeout: check == nil ? .distantFuture : .now() + .milliseconds(100)) == .timedOut {
+        do { try check?() } catch {
             task.cancel()
             throw error
         }
