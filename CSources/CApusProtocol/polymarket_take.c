@@ -217,11 +217,14 @@ static void take_question(pm_session* self, const apus_polymarket_job* job, cons
         tell(self, job, asked, APUS_REPORT_NOT_FOUND, 0, now_ns);
         return;
     }
-    // The venue has answered, which is no failure; whoever asks does so again when the trades have been read.
-    if (answer->status == OK && known != NULL && polymarket_is_blind(self, known)) return;
     if (answer->status != OK || known == NULL || polymarket_view_order(self, &whole, known, &view) < 0
         || view.status == APUS_STATUS_NONE) {
         tell(self, job, asked, APUS_REPORT_UNKNOWN, answer->status, now_ns);
+        return;
+    }
+    if (polymarket_is_blind(self, known)) {
+        // The venue has answered, which is no failure, but says nothing to go by: the engine asks again.
+        tell(self, job, asked, APUS_REPORT_STATUS, 0, now_ns);
         return;
     }
     apus_report report = report_on(job, asked, APUS_REPORT_STATUS, now_ns);

@@ -6,12 +6,6 @@ import Testing
 
 /// Fills that are taken back, and what the venue tells of no order.
 @Suite struct AccountEventTests {
-    private func opened() throws -> Bench {
-        let bench = try Bench()
-        bench.open()
-        return bench
-    }
-
     private func undo(
         _ bench: Bench, _ id: OrderID, _ quantity: Int64, trade: UInt64, fee: Int64 = 0,
         status: apus_order_status = APUS_STATUS_NONE
@@ -28,7 +22,7 @@ import Testing
 
     @Test("a fill that is taken back leaves nothing behind, once")
     func undone() throws {
-        let bench = try opened()
+        let bench = try Bench.opened()
         let id = try bench.resting(10)
         bench.fill(id, 4, trade: 1, cumulative: 4, fee: 300)
         bench.fill(id, 6, trade: 2, cumulative: 10, fee: 500)
@@ -50,7 +44,7 @@ import Testing
 
     @Test("an order stands again when the venue says so, and is filled by another trade")
     func stands() throws {
-        let bench = try opened()
+        let bench = try Bench.opened()
         let id = try bench.resting(10)
         bench.fill(id, 10, trade: 1, cumulative: 10)
         bench.turn()
@@ -64,7 +58,7 @@ import Testing
 
     @Test("an undoing that comes before its fill keeps the fill out")
     func undoneFirst() throws {
-        let bench = try opened()
+        let bench = try Bench.opened()
         let id = try bench.resting(10)
         undo(bench, id, 4, trade: 3)
         bench.fill(id, 4, trade: 3)
@@ -74,7 +68,7 @@ import Testing
 
     @Test("what was only learned from a status is taken back at the price it was assumed at")
     func undoneAssumed() throws {
-        let bench = try opened()
+        let bench = try Bench.opened()
         let id = try bench.resting(10)
         bench.sink.report(APUS_REPORT_STATUS, id) {
             $0.status = UInt8(APUS_STATUS_PARTIALLY_FILLED.rawValue)
@@ -93,7 +87,7 @@ import Testing
 
     @Test("a position that the venue closes is closed once")
     func settled() throws {
-        let bench = try opened()
+        let bench = try Bench.opened()
         let id = try bench.resting(10)
         bench.fill(id, 10, trade: 1, cumulative: 10)
         bench.turn()
@@ -113,7 +107,7 @@ import Testing
 
     @Test("funding is paid once, and the wallet is what was told last")
     func fundingAndBalance() throws {
-        let bench = try opened()
+        let bench = try Bench.opened()
         for trade in [5, 5, 6] as [UInt64] {
             tell(bench, APUS_REPORT_FUNDING) {
                 $0.fee = 100
@@ -165,7 +159,7 @@ import Testing
 
     @Test("a stall has canceled what was open: the venue is asked")
     func stalled() throws {
-        let bench = try opened()
+        let bench = try Bench.opened()
         let id = try bench.resting(10)
         tell(bench, APUS_REPORT_STALLED) { $0.code = 1 }
         #expect(bench.state(id) == .unknown)

@@ -228,6 +228,13 @@ struct Bench {
     @discardableResult
     func turn(_ now: UInt64? = nil) -> Int { agent.turn(now ?? feed.now) }
 
+    /// A bench with the book of `open`.
+    static func opened() throws -> Bench {
+        let bench = try Bench()
+        bench.open()
+        return bench
+    }
+
     /// A live book of 100.00 to 101.00 with one whole unit on each side.
     func open(bid: Int64 = 10_000, ask: Int64 = 10_100) {
         feed.live()

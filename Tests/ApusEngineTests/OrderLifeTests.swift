@@ -5,12 +5,6 @@ import Testing
 @testable import ApusEngine
 
 @Suite struct OrderLifeTests {
-    private func opened() throws -> Bench {
-        let bench = try Bench()
-        bench.open()
-        return bench
-    }
-
     /// What a status tells and what a fill shows to be missing is assumed at one price, and corrected from it (the
     /// difference is earned, not held).
     @Test func theOrderInWhichFillsAreLearnedDoesNotChangeTheirCost() throws {
@@ -44,7 +38,7 @@ import Testing
     }
 
     @Test func anOrdinaryLife() throws {
-        let bench = try opened()
+        let bench = try Bench.opened()
         let id = try #require(bench.buy(10).id)
         #expect(bench.state(id) == .pendingNew)
         bench.sink.report(APUS_REPORT_SENT, id)
@@ -69,7 +63,7 @@ import Testing
     }
 
     @Test func fillsBeforeTheAccept() throws {
-        let bench = try opened()
+        let bench = try Bench.opened()
         let id = try #require(bench.buy(10).id)
         bench.fill(id, 4, trade: 1, cumulative: 4)
         bench.sink.report(APUS_REPORT_ACCEPTED, id)
@@ -85,7 +79,7 @@ import Testing
     }
 
     @Test func aDoubledFillCountsOnce() throws {
-        let bench = try opened()
+        let bench = try Bench.opened()
         let id = try bench.resting(100)
         for _ in 0..<3 { bench.fill(id, 4, trade: 9, cumulative: 4) }
         bench.turn()
@@ -94,7 +88,7 @@ import Testing
     }
 
     @Test func aDoubledFillCountsOnceWhenItsNumberIsForgotten() throws {
-        let bench = try opened()
+        let bench = try Bench.opened()
         let id = try bench.resting(100)
         for trade in 1...40 { bench.fill(id, 1, trade: UInt64(trade), cumulative: Int64(trade)) }
         for trade in 1...40 { bench.fill(id, 1, trade: UInt64(trade), cumulative: Int64(trade)) }
@@ -103,7 +97,7 @@ import Testing
     }
 
     @Test func fillsOutOfOrderAllCount() throws {
-        let bench = try opened()
+        let bench = try Bench.opened()
         let id = try bench.resting(10)
         bench.fill(id, 3, trade: 2, cumulative: 5)
         bench.fill(id, 2, trade: 1, cumulative: 2)
@@ -116,7 +110,7 @@ import Testing
     }
 
     @Test func fillAfterCancelCounts() throws {
-        let bench = try opened()
+        let bench = try Bench.opened()
         let id = try bench.resting(10)
         bench.context.cancel(id)
         #expect(bench.state(id) == .pendingCancel)
@@ -136,7 +130,7 @@ import Testing
     }
 
     @Test func cancelRejectedBecauseFilled() throws {
-        let bench = try opened()
+        let bench = try Bench.opened()
         let id = try bench.resting(10)
         bench.context.cancel(id)
         bench.fill(id, 10, trade: 1, cumulative: 10)
@@ -147,7 +141,7 @@ import Testing
     }
 
     @Test func cancelRejectedBeforeTheFillIsHeardOfAsks() throws {
-        let bench = try opened()
+        let bench = try Bench.opened()
         let id = try bench.resting(10)
         bench.context.cancel(id)
         _ = bench.sink.next()
@@ -167,7 +161,7 @@ import Testing
     }
 
     @Test func cancelRejectedWhileTheOrderStands() throws {
-        let bench = try opened()
+        let bench = try Bench.opened()
         let id = try bench.resting(10)
         bench.context.cancel(id)
         bench.sink.report(APUS_REPORT_CANCEL_REJECTED, id) {
@@ -179,7 +173,7 @@ import Testing
     }
 
     @Test func aCancelThatTheGuardRefusedLeavesTheOrder() throws {
-        let bench = try opened()
+        let bench = try Bench.opened()
         let id = try bench.resting(10)
         bench.context.cancel(id)
         bench.sink.report(APUS_REPORT_REFUSED, id) { $0.action = UInt8(APUS_ORDER_CANCEL.rawValue) }
@@ -190,7 +184,7 @@ import Testing
 
     @Test(arguments: [APUS_REPORT_REJECTED, APUS_REPORT_REFUSED])
     func rejected(kind: apus_report_kind) throws {
-        let bench = try opened()
+        let bench = try Bench.opened()
         let id = try #require(bench.buy(10).id)
         bench.sink.report(kind, id) { $0.code = -2010 }
         bench.turn()
@@ -201,7 +195,7 @@ import Testing
     }
 
     @Test func expired() throws {
-        let bench = try opened()
+        let bench = try Bench.opened()
         let id = try bench.resting(10)
         bench.fill(id, 3, trade: 1, cumulative: 3)
         bench.sink.report(APUS_REPORT_EXPIRED, id) { $0.cumulative = 3 }
@@ -212,7 +206,7 @@ import Testing
     }
 
     @Test func modifyReservesTheLargerUntilAnswered() throws {
-        let bench = try opened()
+        let bench = try Bench.opened()
         let id = try bench.resting(10)
         #expect(bench.context.modify(id, price: Price(units: 9_990), quantity: Quantity(units: 15)).id == id)
         #expect(bench.state(id) == .pendingModify)
@@ -243,61 +237,8 @@ import Testing
         #expect(bench.context.modify(id, price: Price(units: 9_990), quantity: .zero).refusal == .quantityNotPositive)
     }
 
-    @Test func aLostAnswerIsAskedForNeverSentAgain() throws {
-        let bench = try opened()
-        let id = try #require(bench.buy(10).id)
-        _ = bench.sink.next()
-        bench.sink.report(APUS_REPORT_UNKNOWN, id)
-        var now = bench.feed.now
-        bench.turn(now)
-        #expect(bench.state(id) == .unknown)
-        var pauses: [UInt64] = []
-        for _ in 0..<6 {
-            let order = try #require(bench.sink.next())
-            #expect(UInt32(order.action) == APUS_ORDER_QUERY.rawValue)
-            #expect(order.target_id == id.value)
-            #expect(bench.sink.next() == nil)
-            let due = try #require(bench.agent.nextDue)
-            pauses.append(due - now)
-            bench.turn(due - 1)
-            #expect(bench.sink.next() == nil)
-            now = due
-            bench.turn(now)
-        }
-        let usual: [UInt64] = [1, 2, 4, 8, 16, 30].map { $0 * 1_000_000_000 }
-        #expect(zip(pauses, usual).allSatisfy { $0 >= $1 && $0 <= $1 + $1 / 8 }, "with a little jitter: \(pauses)")
-        bench.sink.report(APUS_REPORT_STATUS, id) { $0.status = UInt8(APUS_STATUS_NEW.rawValue) }
-        bench.turn(now)
-        #expect(bench.state(id) == .live)
-        _ = bench.sink.next()  // the question that was answered
-        let answered: UInt64 = try #require(bench.agent.nextDue)
-        bench.turn(answered)
-        #expect(bench.sink.next() == nil)
-        #expect(bench.agent.nextDue == nil)
-    }
-
-    @Test func missedNewsAskAboutEveryOrderOfTheVenue() throws {
-        let bench = try opened()
-        let first = try bench.resting(10), second = try bench.resting(10)
-        let third = try #require(bench.buy(10).id)
-        _ = bench.sink.next()
-        bench.sink.report(APUS_REPORT_MISSED, OrderID(0))
-        bench.turn()
-        #expect([first, second, third].map { bench.state($0) } == [.unknown, .unknown, .pendingNew])
-        let asked = [bench.sink.next()?.target_id, bench.sink.next()?.target_id]
-        #expect(Set(asked) == [first.value, second.value])
-        #expect(bench.sink.next() == nil)
-        bench.sink.report(APUS_REPORT_STATUS, first) {
-            $0.status = UInt8(APUS_STATUS_CANCELED.rawValue)
-            $0.cumulative = 3
-        }
-        bench.turn()
-        #expect(bench.state(first) == .canceled)
-        #expect(bench.held == 3)
-    }
-
     @Test func aFillShowsThatOneBeforeItWasMissed() throws {
-        let bench = try opened()
+        let bench = try Bench.opened()
         let id = try bench.resting(20)
         bench.fill(id, 5, trade: 2, cumulative: 15)
         bench.turn()
@@ -313,7 +254,7 @@ import Testing
     }
 
     @Test func whatWasAssumedDoesNotSwallowALaterFill() throws {
-        let bench = try opened()
+        let bench = try Bench.opened()
         let id = try bench.resting(20)
         bench.sink.report(APUS_REPORT_STATUS, id) {
             $0.status = UInt8(APUS_STATUS_PARTIALLY_FILLED.rawValue)
@@ -324,115 +265,6 @@ import Testing
         #expect(bench.held == 15)
     }
 
-    @Test func aSilentOrderIsAskedAbout() throws {
-        let bench = try Bench { $0.reconcilePause = 2_000_000_000 }
-        bench.open()
-        let id = try bench.resting(10)
-        let due = try #require(bench.agent.nextDue)
-        bench.turn(due - 1)
-        #expect(bench.sink.next() == nil)
-        bench.turn(due)
-        #expect(bench.sink.next().map { UInt32($0.action) } == APUS_ORDER_QUERY.rawValue)
-        #expect(bench.state(id) == .live, "asking is not doubting")
-        bench.sink.report(APUS_REPORT_STATUS, id) {
-            $0.action = UInt8(APUS_ORDER_QUERY.rawValue)
-            $0.status = UInt8(APUS_STATUS_EXPIRED.rawValue)
-        }
-        bench.turn(due)
-        #expect(bench.state(id) == .expired)
-    }
-
-    @Test func anAnswerThatWasMadeEarlierDoesNotBringBackOldTerms() throws {
-        let bench = try opened()
-        let id = try bench.resting(10)
-        bench.sink.report(APUS_REPORT_MODIFIED, id) {
-            ($0.price, $0.quantity, $0.venue_ns) = (9_990, 15, 2_000_000)
-        }
-        bench.sink.report(APUS_REPORT_STATUS, id) {
-            $0.status = UInt8(APUS_STATUS_NEW.rawValue)
-            ($0.price, $0.quantity, $0.venue_ns) = (10_000, 10, 1_000_000)
-        }
-        bench.turn()
-        #expect(bench.context.order(id)?.price == Price(units: 9_990))
-        #expect(bench.context.order(id)?.quantity == Quantity(units: 15))
-    }
-
-    @Test func aLostChangeMayHaveMadeTheOrderLarger() throws {
-        let bench = try opened()
-        let id = try bench.resting(10)
-        bench.context.modify(id, price: Price(units: 9_990), quantity: Quantity(units: 20))
-        bench.sink.report(APUS_REPORT_UNKNOWN, id) { $0.action = UInt8(APUS_ORDER_MODIFY.rawValue) }
-        bench.fill(id, 10, trade: 1, cumulative: 10)
-        bench.turn()
-        #expect(bench.state(id) == .unknown, "ten of twenty, or all")
-        bench.sink.report(APUS_REPORT_STATUS, id) {
-            $0.status = UInt8(APUS_STATUS_PARTIALLY_FILLED.rawValue)
-            ($0.price, $0.quantity, $0.cumulative) = (9_990, 20, 10)
-        }
-        bench.turn()
-        #expect(bench.state(id) == .partiallyFilled)
-        #expect(bench.context.order(id)?.remaining == Quantity(units: 10))
-    }
-
-    @Test("old terms do not decide a change that may still arrive")
-    func aLostChangeMayStillArrive() throws {
-        let bench = try opened()
-        let id = try bench.resting(10)
-        bench.context.modify(id, price: Price(units: 9_990), quantity: Quantity(units: 20))
-        bench.sink.report(APUS_REPORT_UNKNOWN, id) { $0.action = UInt8(APUS_ORDER_MODIFY.rawValue) }
-        let final = bench.feed.now + EngineConfiguration.lateArrival
-        func tellOldTerms(asked: UInt64) {
-            bench.sink.report(APUS_REPORT_STATUS, id) {
-                $0.action = UInt8(APUS_ORDER_QUERY.rawValue)
-                $0.status = UInt8(APUS_STATUS_NEW.rawValue)
-                ($0.price, $0.quantity, $0.sent_ns) = (10_000, 10, asked)
-            }
-            bench.turn()
-        }
-        tellOldTerms(asked: final - 1)
-        #expect(bench.state(id) == .live && bench.context.order(id)?.quantity == Quantity(units: 10))
-        #expect(bench.instrument.record.pointee.openBuys == 20, "it may become twenty at any moment")
-        #expect(
-            bench.context.modify(id, price: Price(units: 9_990), quantity: Quantity(units: 12)).refusal
-                == .changePending, "the one that may still arrive would undo it")
-        #expect(bench.agent.nextDue.map { $0 <= final } == true, "it is asked about as soon as that is decided")
-        bench.fill(id, 10, trade: 1, cumulative: 10)
-        bench.turn()
-        #expect(bench.state(id) != .filled && bench.instrument.record.pointee.openBuys == 10)
-        tellOldTerms(asked: final)
-        #expect(bench.state(id) == .filled && bench.instrument.record.pointee.openBuys == 0)
-    }
-
-    @Test func aChangeThatArrivedLateIsTakenOver() throws {
-        let bench = try opened()
-        let id = try bench.resting(10)
-        bench.context.modify(id, price: Price(units: 9_990), quantity: Quantity(units: 20))
-        bench.sink.report(APUS_REPORT_UNKNOWN, id) { $0.action = UInt8(APUS_ORDER_MODIFY.rawValue) }
-        for quantity in [10, 20] as [Int64] {
-            bench.sink.report(APUS_REPORT_STATUS, id) {
-                $0.status = UInt8(APUS_STATUS_NEW.rawValue)
-                ($0.price, $0.quantity, $0.sent_ns) = (quantity == 10 ? 10_000 : 9_990, quantity, bench.feed.now)
-            }
-            bench.turn()
-            #expect(bench.instrument.record.pointee.openBuys == 20)
-        }
-        #expect(bench.context.modify(id, price: Price(units: 9_990), quantity: Quantity(units: 12)).id == id)
-    }
-
-    @Test func aCancelLeavesTheChangeBeforeItInDoubt() throws {
-        let bench = try opened()
-        let id = try bench.resting(10)
-        bench.context.modify(id, price: Price(units: 9_990), quantity: Quantity(units: 20))
-        bench.context.cancel(id)
-        bench.fill(id, 10, trade: 1, cumulative: 10)
-        bench.turn()
-        #expect(bench.state(id) == .pendingCancel, "ten of twenty, or all")
-        #expect(bench.instrument.record.pointee.openBuys == 10)
-        bench.sink.report(APUS_REPORT_CANCELED, id) { ($0.quantity, $0.cumulative) = (20, 10) }
-        bench.turn()
-        #expect(bench.state(id) == .canceled && bench.instrument.record.pointee.openBuys == 0)
-    }
-
     @Test("a status that ends an order is believed whatever is under way", arguments: [true, false])
     func aStatusEnds(isCanceling: Bool) throws {
         let ends: [(apus_order_status, OrderState)] = [
@@ -440,7 +272,7 @@ import Testing
             (APUS_STATUS_REJECTED, .rejected),
         ]
         for (status, state) in ends {
-            let bench = try opened()
+            let bench = try Bench.opened()
             let id = try bench.resting(10)
             bench.context.modify(id, price: Price(units: 9_990), quantity: Quantity(units: 20))
             if isCanceling { bench.context.cancel(id) }
@@ -461,7 +293,7 @@ import Testing
     @Test("whatever the venue says of an order shows that it has arrived")
     func arrived() throws {
         for lost in [true, false] {
-            let bench = try opened()
+            let bench = try Bench.opened()
             let id = try #require(bench.buy(10).id)
             bench.sink.report(APUS_REPORT_SENT, id)
             if lost { bench.sink.report(APUS_REPORT_UNKNOWN, id) }
@@ -473,7 +305,7 @@ import Testing
             #expect(bench.state(id) == .live && bench.agent.summary.duplicateReports == 1)
         }
         for kind in [APUS_REPORT_CANCEL_REJECTED, APUS_REPORT_MODIFIED] {
-            let bench = try opened()
+            let bench = try Bench.opened()
             let id = try #require(bench.buy(10).id)
             bench.context.cancel(id)
             bench.sink.report(APUS_REPORT_UNKNOWN, id)
@@ -493,7 +325,7 @@ import Testing
     }
 
     @Test func statusTellsOfFillsThatWereMissed() throws {
-        let bench = try opened()
+        let bench = try Bench.opened()
         let id = try bench.resting(10)
         bench.sink.report(APUS_REPORT_UNKNOWN, id)
         bench.sink.report(APUS_REPORT_STATUS, id) {
@@ -517,7 +349,7 @@ import Testing
     }
 
     @Test func notFoundEndsAndALateAcceptRevives() throws {
-        let bench = try opened()
+        let bench = try Bench.opened()
         let id = try #require(bench.buy(10).id)
         bench.sink.report(APUS_REPORT_NOT_FOUND, id)
         bench.turn()
@@ -539,7 +371,7 @@ import Testing
     }
 
     @Test func foreignReportsTouchNothing() throws {
-        let bench = try opened()
+        let bench = try Bench.opened()
         bench.fill(OrderID(99), 10, trade: 1, cumulative: 10)
         bench.sink.report(apus_report_kind(200), OrderID(99))
         bench.turn()
@@ -549,7 +381,7 @@ import Testing
     }
 
     @Test func overfillsAreCountedIntoThePosition() throws {
-        let bench = try opened()
+        let bench = try Bench.opened()
         let id = try bench.resting(10)
         bench.fill(id, 12, trade: 1, cumulative: 12)
         bench.turn()
@@ -559,7 +391,7 @@ import Testing
     }
 
     @Test func feesInAnotherAssetAreNotMoney() throws {
-        let bench = try opened()
+        let bench = try Bench.opened()
         let id = try bench.resting(10)
         bench.sink.report(APUS_REPORT_FILL, id) {
             $0.quantity = 10
@@ -573,7 +405,7 @@ import Testing
     }
 
     @Test func cancelAllAsksForEachOnce() throws {
-        let bench = try opened()
+        let bench = try Bench.opened()
         for _ in 0..<5 { _ = try bench.resting(1) }
         #expect(bench.context.cancelAll() == 5)
         #expect(bench.context.cancelAll() == 0)

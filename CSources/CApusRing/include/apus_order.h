@@ -85,7 +85,7 @@ enum apus_report_kind {
     APUS_REPORT_CANCEL_REJECTED = 9,
     APUS_REPORT_MODIFY_REJECTED = 10,
     APUS_REPORT_UNKNOWN = 11, // the answer was lost: the engine asks, it does not send again
-    APUS_REPORT_STATUS = 12,  // the answer to a query: `status` says what the venue has
+    APUS_REPORT_STATUS = 12,  // the answer to a query: `status` says what the venue has; NONE: that cannot be told yet
     APUS_REPORT_NOT_FOUND = 13,
     APUS_REPORT_MISSED = 14, // of no one order: news may have been missed; the engine asks about every open order
     APUS_REPORT_UNDONE = 15, // a fill that the venue has taken back: trade_id, price and quantity are those of the fill

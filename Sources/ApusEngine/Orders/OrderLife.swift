@@ -114,7 +114,8 @@ package struct OrderLife {
             return (.nothing, record)
         }
         let result = apply(kind, report, record)
-        if report.pointee.action != UInt8(APUS_ORDER_QUERY.rawValue) || kind == .status {
+        let isToldOf = kind == .status && report.pointee.status != UInt8(APUS_STATUS_NONE.rawValue)
+        if report.pointee.action != UInt8(APUS_ORDER_QUERY.rawValue) || isToldOf {
             heard(record, report.pointee.receive_ns)
         }
         if case .nothing = result, kind != .sent { duplicates += 1 }
@@ -264,9 +265,7 @@ package struct OrderLife {
         guard record.pointee.order.isOpen else { return .nothing }
         switch UInt32(report.pointee.action) {
         case APUS_ORDER_QUERY.rawValue:
-            if record.pointee.order.state != .unknown {
-                record.pointee.queryTime = report.pointee.receive_ns &+ Self.retryPause
-            }
+            askLater(report, record)
             return .nothing
         case APUS_ORDER_MODIFY.rawValue: record.pointee.isChangeInDoubt = true
         default: break
@@ -282,6 +281,12 @@ package struct OrderLife {
         record.pointee.queryPause = 0
     }
 
+    /// A question brought nothing. An order in doubt is asked about again by its own growing pauses.
+    private func askLater(_ report: UnsafePointer<apus_report>, _ record: UnsafeMutablePointer<OrderRecord>) {
+        guard record.pointee.order.isOpen, record.pointee.order.state != .unknown else { return }
+        record.pointee.queryTime = report.pointee.receive_ns &+ Self.retryPause
+    }
+
     private mutating func status(
         _ report: UnsafePointer<apus_report>, _ record: UnsafeMutablePointer<OrderRecord>
     ) -> LifeResult {
@@ -290,7 +295,9 @@ package struct OrderLife {
         // The answer to a change tells its terms; an order that has ended waits for none.
         if before.isOpen && (before.state != .pendingModify || end != nil) { adoptTerms(report, record) }
         let fill = missing(report, record)
-        if record.pointee.order.isOpen && report.pointee.status != 0 {
+        if report.pointee.status == UInt8(APUS_STATUS_NONE.rawValue) {
+            askLater(report, record)
+        } else if record.pointee.order.isOpen {
             record.pointee.wasAccepted = true
             if let end {
                 if end == .rejected { rejections += 1 }
