@@ -90,6 +90,11 @@ final class Folder: Sendable {
         #expect(error?.description.contains("nobody else can write") == true)
     }
 
+    @Test(arguments: ["max_positoin=5", "max_open_orders=many", "max_open_orders"])
+    func aMistypedLimitIsAnErrorOfTheCommandLine(words: String) {
+        #expect(ApusProgram.run(["risk", "nobody", "--set", words], strategies: []) == ExitStatus.usage)
+    }
+
     @Test func saysWhatIsNoRequestAndGoesOn() throws {
         let folder = Folder(), path = "\(folder.path)/engine.sock"
         let server = try echo(at: path)
@@ -354,8 +359,12 @@ final class TradingRig {
             let seen = apusEvents(rig.engine)
             while apusEvents(rig.engine) < seen + 100 { usleep(5000) }
             #expect(try rig.ordersAtTheVenue().all == before.all && before.open == 0)
+            let wrong = rig.control.answer(ControlRequest(.resume))
+            #expect(!wrong.ok && wrong.error?.contains("apus resume --strategy \(rig.engine.strategyNames[0])") == true)
+            #expect(rig.control.answer(ControlRequest(.reduce)).ok)
             request.request = .resume
-            #expect(rig.control.answer(request).ok)
+            #expect(rig.control.answer(request).error?.contains("for all; apus resume opens it") == true)
+            #expect(rig.control.answer(ControlRequest(.resume)).ok)
             try rig.waitForOrders(before.all + 2)
             _ = try rig.stop()
         }

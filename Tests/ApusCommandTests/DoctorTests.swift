@@ -72,6 +72,11 @@ private func finding(_ name: String, _ machine: Machine, wanted: UInt64 = 6 << 2
         #expect(try finding("TLS records", broken).status == .warn)
     }
 
+    @Test func aProcessorThatIsNotThereIsAnErrorOfTheConfiguration() {
+        let wrong = ["doctor", "--quick", "--set", "engine.hot_cpu=1023"]
+        #expect(ApusProgram.run(wrong, strategies: []) == ExitStatus.usage)
+    }
+
     @Test func looksAtThisMachine() throws {
         let findings = Doctor(.this(), mappedBytes: 1 << 20).examine()
         #expect(findings.count >= 18)

@@ -112,6 +112,14 @@ import Testing
         #expect(result.books.first?.state == "stale")
     }
 
+    /// Another venue's messages are all unknown, which is no result.
+    @Test func theWrongVenueIsTold() throws {
+        let error = #expect(throws: ReplayError.self) {
+            _ = try replay(depth(1, 1, 2, 0, bids: "[]")) { $0.venue = .polymarket }
+        }
+        #expect(error?.description.contains("no message is one of polymarket's") == true)
+    }
+
     @Test func optionsAreChecked() throws {
         let text = depth(1, 1, 2, 0, bids: "[]")
         for (price, quantity) in [(19, 0), (-1, 0), (10, 9), (0, 19)] {

@@ -36,6 +36,7 @@ struct DoctorCommand: ParsableCommand {
 
     func run() throws {
         let store = try options.load()
+        try RunPlan.checkProcessors(store)
         let machine = Machine.this()
         let findings = Doctor(machine, mappedBytes: mappedBytes(store)).examine()
         let possible = !findings.contains { $0.status == .bad }

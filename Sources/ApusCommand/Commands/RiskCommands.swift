@@ -25,6 +25,9 @@ struct RiskCommand: ParsableCommand {
             let key = set[..<equals]
             request.key = String(key.hasPrefix("risk.") ? key.dropFirst(5) : key)
             request.value = String(set[set.index(after: equals)...])
+            // A mistyped key or value needs no engine to be found.
+            var store = ConfigurationStore()
+            try store.set("risk.\(request.key ?? "")", to: request.value ?? "", flag: "--set")
         }
         try options.ask(request) { reply in
             if let error = reply.error { return "NOT DONE: \(error)" }

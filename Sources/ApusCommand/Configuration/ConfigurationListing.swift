@@ -50,7 +50,8 @@ package struct ConfigurationListing {
                 case .list(let items)?: " [\(items.joined(separator: ", "))]"
                 default: ""
                 }
-            return "\(field.key)\(standard)\n    \(field.help).\n    \(field.kind.expectation); \(field.variable)"
+            let way = field.kind.isTable ? "in a file, or --set \(field.key).NAME=VALUE" : field.variable
+            return "\(field.key)\(standard)\n    \(field.help).\n    \(field.kind.expectation); \(way)"
         }.joined(separator: "\n")
     }
 }

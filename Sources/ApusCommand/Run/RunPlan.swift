@@ -75,9 +75,14 @@ struct RunPlan {
                 _ = try strategy.blaming { try strategy.description.instantiate(strategy.parameters) }
             }
         }
+        try Self.checkProcessors(store)
+    }
+
+    /// That there are the processors that the engine's threads are to be pinned to.
+    static func checkProcessors(_ store: ConfigurationStore) throws {
         let processors = sysconf(Int32(_SC_NPROCESSORS_CONF))
         for key in ["engine.hot_cpu", "engine.decide_cpu"] {
-            guard let cpu = cpu(key), cpu >= processors else { continue }
+            guard let cpu = store.integer(key), cpu >= processors else { continue }
             throw store.error(key, "there is no processor \(cpu); there are 0 to \(processors - 1)")
         }
     }

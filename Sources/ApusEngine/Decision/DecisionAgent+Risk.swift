@@ -209,6 +209,11 @@ extension DecisionAgent {
         guard let number = gate.pointee.strategies.firstIndex(of: name) else { return }
         gate.pointee.resume(strategy: number, core.pointee.now)
     }
+
+    /// What keeps back whom a person has just let go on, the whole or one strategy, and what ends that; nil: nothing does.
+    package func hold(ofStrategy name: String? = nil) -> String? {
+        gate.pointee.hold(of: name.flatMap { gate.pointee.strategies.firstIndex(of: $0) })
+    }
 }
 
 extension apus_journal_state {

@@ -24,6 +24,21 @@ extension RiskGate {
         set(own: .active, because: .resumed, at: now)
     }
 
+    /// What keeps orders of a strategy back, nil: of all, and what ends that; nil: nothing.
+    func hold(of strategy: Int?) -> String? {
+        if let strategy {
+            if wholeState != .active { return "trading is \(wholeState) for all; apus resume opens it" }
+            if states.word(strategy) == .active && states.trip(strategy) == .active { return nil }
+            return "the strategy \(strategies[strategy]) is \(state(of: strategy))"
+        }
+        // A person's own word is the caller's, and a limit of the day that was reached is accepted.
+        if controlState != .active { return "the journal cannot be written; apus status and the log say more" }
+        if states.own != .active { return "a limit of the day was reached, or the run ends; apus risk says more" }
+        guard strategies.count == 1, states.word(0) != .active else { return nil }
+        let name = strategies[0]
+        return "the strategy \(name) is \(states.word(0)) by itself; apus resume --strategy \(name) opens it"
+    }
+
     /// Takes note of the shared word.
     @inline(__always)
     mutating func observe(_ now: UInt64) {

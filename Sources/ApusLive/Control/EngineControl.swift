@@ -116,10 +116,14 @@ package final class EngineControl: Sendable {
 
     private func change(to state: TradingState, _ request: ControlRequest) -> ControlReply {
         guard set(state, request) else { return refuse("the engine is being stopped") }
-        if state == .active {
-            _ = engine.visit(patience: Self.visitPatience) { $0.resumeAfterTrip(ofStrategy: request.strategy) }
+        guard state == .active else { return status() }
+        let hold = engine.visit(patience: Self.visitPatience) { agent in
+            agent.resumeAfterTrip(ofStrategy: request.strategy)
+            return agent.hold(ofStrategy: request.strategy)
         }
-        return status()
+        var reply = status()
+        if let hold = hold.flatMap(\.self) { (reply.ok, reply.error) = (false, hold) }
+        return reply
     }
 
     // MARK: Limits and breakers

@@ -119,6 +119,9 @@ private final class ReplayRun {
             message = try reader.next()
         }
         finish()
+        if configuration.venue != nil && result.frames > 0 && memory.count == 0 {
+            throw ReplayError.foreign(path: configuration.path, survey.venue)
+        }
         if let tail = reader.tail { result.problems.append(tail) }
     }
 

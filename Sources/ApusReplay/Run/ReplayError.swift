@@ -6,6 +6,8 @@ package enum ReplayError: Error, Equatable, Sendable, CustomStringConvertible {
     case instruments(limit: Int)
     /// No message says what venue it is from.
     case unknownVenue(path: String)
+    /// There are messages, and none of them is one of this venue's.
+    case foreign(path: String, ReplayVenue)
     /// An option has a value that makes no sense.
     case option(String, String)
 
@@ -16,6 +18,8 @@ package enum ReplayError: Error, Equatable, Sendable, CustomStringConvertible {
         case .unknownVenue(let path):
             "\(path): no message tells the venue; name it with --venue "
                 + ReplayVenue.allCases.map(\.rawValue).joined(separator: "|")
+        case .foreign(let path, let venue):
+            "\(path): no message is one of \(venue.rawValue)'s; without --venue the messages tell whose they are"
         case .option(let name, let reason): "--\(name): \(reason)"
         }
     }
