@@ -117,7 +117,7 @@ struct ResumeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "resume",
         abstract: "Open trading again after apus halt or apus reduce.",
-        discussion: "Exit code 1 when something else keeps orders back, which is told: one strategy's own halt, say.")
+        discussion: "Exit code 1 when something else keeps trading closed, which it names: a strategy's own halt, say.")
 
     @OptionGroup var options: ControlOptions
 

@@ -22,12 +22,13 @@ struct RiskCommand: ParsableCommand {
         if let set {
             guard let equals = set.firstIndex(of: "=") else { throw ValidationError("--set: expected key=value") }
             request = ControlRequest(.tighten)
-            let key = set[..<equals]
-            request.key = String(key.hasPrefix("risk.") ? key.dropFirst(5) : key)
-            request.value = String(set[set.index(after: equals)...])
-            // A mistyped key or value needs no engine to be found.
+            let name = set[..<equals]
+            let key = String(name.hasPrefix("risk.") ? name.dropFirst(5) : name)
+            let value = String(set[set.index(after: equals)...])
+            // What is mistyped is told without an engine.
             var store = ConfigurationStore()
-            try store.set("risk.\(request.key ?? "")", to: request.value ?? "", flag: "--set")
+            try store.set("risk.\(key)", to: value, flag: "--set")
+            (request.key, request.value) = (key, value)
         }
         try options.ask(request) { reply in
             if let error = reply.error { return "NOT DONE: \(error)" }

@@ -32,7 +32,9 @@ extension RiskGate {
             return "the strategy \(strategies[strategy]) is \(state(of: strategy))"
         }
         // A person's own word is the caller's, and a limit of the day that was reached is accepted.
-        if controlState != .active { return "the journal cannot be written; apus status and the log say more" }
+        if controlState != .active {
+            return "the journal cannot be written, or trading was stopped again meanwhile; the log says more"
+        }
         if states.own != .active { return "a limit of the day was reached, or the run ends; apus risk says more" }
         guard strategies.count == 1, states.word(0) != .active else { return nil }
         let name = strategies[0]
